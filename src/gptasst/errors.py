@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         "given_up",
         "gone",
         "incomplete",
+        "incomplete_list",
         "input_not_taken",
         "insecure_endpoint",
         "internal_error",

@@ -269,7 +269,7 @@ def test_a_file_that_is_too_large_is_not_read_whole(
     write("kb/a.md", "alpha\n")
     write(name, "x" * 2001)
     monkeypatch.setattr("gptasst.knowledge.formats._MAX_BYTES", 2000)
-    monkeypatch.setattr("gptasst.knowledge.formats._MAX_CHARACTERS", 500)
+    monkeypatch.setattr("gptasst.knowledge.formats.limits.MAX_CHARACTERS", 500)
     ran = cli("assistant", "create", "W", "-i", "DocWriter", "-f", "kb")
     assert (ran.code, ran.stderr) == (
         0,

@@ -9,6 +9,7 @@ import random
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from gptasst.completion.names import assistants
 from tests.assistants.project import calls, new_machine, only_store
 from tests.conftest import Cli, Ran, Write
 from tests.loopback import LoopbackServer
-from tests.loopback.world import Store
+from tests.loopback.world import Store, StoredFile
 
 LIST, STORE = "GET /vector_stores", "GET /vector_stores/*"
 _numbers = itertools.count()
@@ -140,19 +141,79 @@ class TestRequests:
         assert sorted(calls(project)) == ["GET /files", LIST, "GET /vector_stores/*/files"]
         assert sorted(f["used_by"] for f in found) == [["One"], ["Three"], ["Two"], ["Two"]]
 
-    def test_stores_of_others_are_read_each_time(
+    def test_stores_of_others_are_read_once(
         self, cli: Cli, project: LoopbackServer, write: Write
     ) -> None:
-        """Their files may change without a sign."""
+        """They are read again when their number of files, size or last use changed."""
         write("a.md", "a")
-        write("b.md", "b")
+        write("b.md", "bb")
         cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "a.md", "b.md")
-        theirs = project.stores[add_store(project)]
+        theirs = [project.stores[add_store(project)] for _ in range(30)]
         first, second = only_store(project, "Docs").files.values()
-        theirs.files["x"] = first
-        before = self._users(cli)
-        theirs.files["x"] = second
-        assert self._users(cli) == before[::-1] != before
+        for store in theirs:
+            store.files["x"] = first
+        assert self._users(cli) == [1, 31]
+        calls(project)
+        assert self._users(cli) == [1, 31]
+        assert sorted(calls(project)) == ["GET /files", LIST]
+        theirs[0].files["x"] = second
+        theirs[1].files["y"] = second
+        theirs[2].files.clear()
+        theirs[3].about["last_active_at"] = 1
+        assert self._users(cli) == [3, 29]
+        assert calls(project).count("GET /vector_stores/*/files") == 3  # one is empty
+
+    def test_a_store_without_a_size_is_read_each_time(
+        self, cli: Cli, project: LoopbackServer, write: Write
+    ) -> None:
+        """A server that gives none leaves no sign of a change."""
+        write("a.md", "a")
+        cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "a.md")
+        theirs = project.stores[add_store(project)]
+        (theirs.files["x"],) = only_store(project, "Docs").files.values()
+        theirs.files["x"].file.about["bytes"] = 0
+        assert self._users(cli) == [2]
+        for _ in range(2):
+            calls(project)
+            assert self._users(cli) == [2]
+            assert calls(project).count("GET /vector_stores/*/files") == 1
+
+    def test_what_is_replaced_is_looked_for_once(
+        self, cli: Cli, project: LoopbackServer, write: Write
+    ) -> None:
+        """In all vector stores, however many files go; and only in those that changed."""
+        for number in range(12):
+            write(f"docs/{number}.md", f"{number}")
+        cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "docs")
+        held = list(only_store(project, "Docs").files.values())
+        theirs = [project.stores[add_store(project)] for _ in range(150)]
+        foreign = StoredFile({**held[0].file.about, "id": "file-theirs"}, b"x")
+        for store in theirs:
+            store.files["x"] = replace(held[0], file=foreign)
+        theirs[-1].files["y"] = held[3]
+        for kept in (1, 2):
+            for number in range(12):
+                write(f"docs/{number}.md", f"{kept} {number}")
+            calls(project)
+            assert cli("assistant", "files", "sync", "Docs").code == 0
+            made = calls(project)
+            assert made.count(LIST) <= 4
+            assert made.count("GET /vector_stores/*/files") <= (160 if kept == 1 else 10)
+            assert made.count("DELETE /files/*") == (11 if kept == 1 else 12)
+        assert held[3].file.about["id"] in project.files
+
+    def test_unused_files_are_looked_for_among_assistants_first(
+        self, cli: Cli, project: LoopbackServer, write: Write, home: Path
+    ) -> None:
+        write("a.md", "a")
+        cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "a.md")
+        for _ in range(300):
+            theirs = project.stores[add_store(project)]
+            theirs.files["x"] = next(iter(only_store(project, "Docs").files.values()))
+        for words in ("file prune -n", "doctor"):
+            calls(project)
+            cli(*words.split())
+            assert calls(project).count("GET /vector_stores/*/files") <= 2, words
 
     def _users(self, cli: Cli) -> list[int]:
         return [len(f["used_by"]) for f in cli("file", "list", "--json").json["files"]]
@@ -344,12 +405,12 @@ class TestFinding:
     def test_a_list_that_ends_early(
         self, cli: Cli, project: LoopbackServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """OGX gives the first page again where the last of it was deleted meanwhile."""
+        """What is known is not forgotten for it."""
         cli("assistant", "create", "Docs", "-i", "DocWriter")
         add_foreign(project, 250)
         cli("assistant", "list")
-        project.stores.popitem()
         with monkeypatch.context() as patch:
+            patch.setattr("tests.loopback.paging._limit", lambda *_: 99)
             patch.setattr("tests.loopback.paging._position", lambda *_: -1)
             assert cli("assistant", "list", "-q", "--all-stores").lines == ["Docs"]
         assert cli("assistant", "list", "-q").lines == ["Docs"]

@@ -341,18 +341,34 @@ def test_a_dead_server_is_not_waited_for(
     assert all(thread.daemon for thread in set(threading.enumerate()) - before)
 
 
-def test_each_request_is_sent_once_and_not_waited_for_long(
-    project: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "failure",
+    [None, outcomes.http_error(500), outcomes.http_error(429, headers={"Retry-After": "0"})],
+)
+@pytest.mark.parametrize("path", ["/v1/vector_stores", "/v1/files", "/v1/vector_stores/*/files"])
+def test_a_request_about_the_project_that_fails_once(
+    cli: Cli, project: LoopbackServer, write: Write, path: str, failure: Any
 ) -> None:
+    """A large project takes many: one that passes is no finding."""
+    cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", write("a.md", "a"))
+    before = cli("doctor", "--json")
+    probe = 0 if path.endswith("/*/files") else 1
+    project.disturb("GET", path, failure, skip=probe)
+    assert (ran := cli("doctor", "--json")).code == before.code == 0
+    assert ran.json == before.json
+    assert not project.disturbances
+
+
+def test_a_part_is_tried_once_and_nothing_is_waited_for_long(project: LoopbackServer) -> None:
     failed = HttpAnswer(json_reply({"error": {"message": "overloaded"}}, 503))
     project.disturb("GET", "/v1/models", failed, times=9)
     with ReadOnlyContext(os.environ) as looking:
         assert looking.gateway.files is looking.files._files
-        client = looking.gateway._connection.client
-        assert isinstance(client.timeout, Timeout)
-        assert (client.timeout.read, client.max_retries) == (15.0, 0)
+        timeout = looking.gateway._connection.client.timeout
+        assert isinstance(timeout, Timeout)
+        assert timeout.read == 15.0
         with pytest.raises(Exception, match="overloaded"):
-            looking.models.list()
+            looking.probes.has("models")
     assert len(project.requests) == 1
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
 from tests.assistants.project import new_machine, only_store
 from tests.conftest import Cli, Write
-from tests.loopback import LoopbackServer, outcomes
-from tests.loopback.world import Store
+from tests.loopback import LoopbackServer, outcomes, paging
+from tests.loopback.world import Attachment, BatchJob, Conversation, Store
 
 PAGE = 100
 STORE = {"id": "vs_1", "object": "vector_store", "name": "x", "metadata": {}, "created_at": 1}
@@ -107,6 +110,80 @@ def test_a_page_that_comes_for_ever(
     project.disturb("GET", path, outcomes.http_error(200, body=page), times=1_000_000)
     cli(*words.split())
     assert len(project.requests) == 2
+
+
+class TestAServerThatIgnoresAfter:
+    """It sends its first page again and again: what is behind it can't be known."""
+
+    @pytest.fixture(autouse=True)
+    def ignores_after(
+        self, monkeypatch: pytest.MonkeyPatch, cli: Cli, assistants: LoopbackServer, write: Write
+    ) -> None:
+        assert cli("file", "upload", write("a.md", "a"), "--purpose", "assistants").code == 0
+        monkeypatch.setattr("tests.loopback.paging._position", lambda *_: -1)
+        assistants.requests.clear()
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            "assistant list",
+            "assistant list --all-stores",
+            "assistant create More -i DocWriter",
+            "file list",
+            "file prune -y",
+            "batch list",
+            "assistant history Old",
+            "conversation show conv_long",
+        ],
+    )
+    def test_no_list_is_taken_for_whole(
+        self, cli: Cli, assistants: LoopbackServer, words: str
+    ) -> None:
+        about = only_store(assistants, "Old").about["metadata"]
+        told = assistants.conversations[about["conversation"]]
+        told.items[:0] = [{**told.items[0], "id": f"msg_{number}"} for number in range(150)]
+        about["revision"] = "151"
+        assistants.conversations["conv_long"] = Conversation({"metadata": {}}, told.items)
+        for number in range(150):
+            batch = {"id": f"batch_{number}", "object": "batch", "status": "completed"}
+            assistants.batches[str(batch["id"])] = BatchJob(batch, b"", MagicMock())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tests.loopback.batches._current", lambda _, batch: batch.about)
+            ran = cli(*words.split(), "--json")
+        assert (ran.code, ran.error["code"]) == (1, "incomplete_list")
+        assert "does not send the rest of a list" in ran.error["message"]
+        assert len(assistants.requests) < 20
+
+    def test_nothing_that_an_unseen_store_uses_is_deleted(
+        self, cli: Cli, assistants: LoopbackServer
+    ) -> None:
+        (file,) = assistants.files.values()
+        oldest = assistants.stores["vs_0"]
+        oldest.files["x"] = Attachment(file, "vs_0", {}, 0)
+        assert cli("file", "prune", "-y").code == 1
+        assert list(assistants.files.values()) == [file]
+
+    def test_what_is_known_by_id_works(self, cli: Cli, assistants: LoopbackServer) -> None:
+        assert cli("run", "Old", "-t", "x").text == "x"
+        ran = cli("run", "CommitMessage", "-t", "x")
+        assert (ran.code, ran.text) == (0, "x")
+
+
+def test_the_first_page_comes_again_once(
+    cli: Cli, assistants: LoopbackServer, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OGX goes on at the beginning where the last of a page was deleted meanwhile."""
+    new_machine(home)
+    real = paging._position
+    calls: list[str] = []
+
+    def position(found: Sequence[Any], wanted: str, param: str) -> int:
+        calls.append(wanted)
+        return -1 if len(calls) == 1 else real(found, wanted, param)
+
+    monkeypatch.setattr(paging, "_position", position)
+    assert cli("assistant", "list", "-q").lines == ["New", "Old"]
+    assert len(assistants.requests) == 4
 
 
 def test_an_empty_page_that_is_not_the_last(cli: Cli, project: LoopbackServer, home: Path) -> None:

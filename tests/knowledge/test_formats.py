@@ -6,13 +6,14 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from pypdf import PageObject
 
 from gptasst.errors import InvalidInput
 from gptasst.knowledge.formats import read_document
-from gptasst.knowledge.formats.pdf import joined_lines
+from gptasst.knowledge.formats.pdf import joined_lines, with_letters
 from gptasst.knowledge.passages import PASSAGE_SIZE, passages_of
 from tests.knowledge import documents
 from tests.small_pdf import small_pdf
@@ -101,6 +102,10 @@ def test_html(page: str, text: str) -> None:
         ("<table><tr><td>a</table><p>b</p><p>c", "a\nb\nc"),
         ("<nav><li>menu<p>all of it is in a menu", "menu\nall of it is in a menu"),
         ("<p>a<!-- b --><![CDATA[ c ]]>d", "ad"),
+        ("<p>costs <del>40</del> <ins>55</ins> euros", "costs 55 euros"),
+        ("<div role=navigation><p>menu</div><p>yes", "yes"),
+        ("<div role=dialog><p>We use cookies</div><p>yes", "yes"),
+        ("<dialog><p>no</dialog><dialog open><p>yes</dialog>", "yes"),
     ],
 )
 def test_what_is_shown_of_html(page: str, text: str) -> None:
@@ -232,6 +237,7 @@ def test_rtf() -> None:
     ("inside", "text"),
     [
         (r"\u-10179?\u-8694?", "😊"),
+        (r"a{\deleted\revauthdel1\revdttmdel-201 \loch gone}b{\revised\revauth1 new}", "abnew"),
         (r"a{\v hidden}b{\rtlch\v\fs20 hidden}c{\v0 shown}", "abcshown"),
         (r"euros{\super 1}{\*\footnote\pard Note\par}", "euros1 Note"),
         (r"\trowd A\cell B\cell\row C\cell\row", "A | B C"),
@@ -240,6 +246,10 @@ def test_rtf() -> None:
 def test_what_is_shown_of_rtf(inside: str, text: str) -> None:
     source = "{\\rtf1\\ansi\\uc1 " + inside + "}"
     assert " ".join(read_document(source.encode(), "a.rtf").text.split()) == text
+
+
+def test_rtf_of_wordpad_ends_with_a_zero() -> None:
+    assert read_document(b"{\\rtf1\\ansi Ibex}\r\n\0", "a.rtf").text == "Ibex"
 
 
 def test_notebooks_before_2015() -> None:
@@ -286,10 +296,10 @@ class TestPdf:
     ) -> None:
         plain = PageObject.extract_text
 
-        def fails(page: PageObject) -> str:
+        def fails(page: PageObject, **options: Any) -> str:
             if page.page_number == 0:
                 raise KeyError("/Odd")
-            return plain(page)
+            return plain(page, **options)
 
         monkeypatch.setattr(PageObject, "extract_text", fails)
         document = read_document(small_pdf(["The Ibex.", "The Lynx."]), "a.pdf")
@@ -301,6 +311,35 @@ class TestPdf:
         assert read_document(b"\n junk\n" + content, "a.pdf").text == "[page 1]\nThe Ibex."
         cut = content[: content.rindex(b"startxref")]
         assert read_document(cut, "a.pdf").text == "[page 1]\nThe Ibex."
+
+    @pytest.mark.parametrize(
+        ("shown", "text"),
+        [
+            ("o) Tj /Span <</ActualText (ffi)>> BDC (?) Tj EMC (ce", "office"),
+            ("a) Tj /Span <</ActualText <FEFF65E5>>> BDC [(?)] TJ (?) Tj EMC (b", "a日b"),
+            ("a) Tj /P <</MCID 1>> BDC (b) Tj EMC (c", "abc"),
+            ("a) Tj /Span <</ActualText <FEFF05D0>>> BDC (b) Tj EMC (c", "abc"),  # Hebrew
+            ("a) Tj /Span <</ActualText (x)>> BDC /P BMC (b) Tj EMC (c) Tj EMC (d", "axd"),
+        ],
+    )
+    def test_spans_have_the_text_that_they_stand_for(self, shown: str, text: str) -> None:
+        assert found(small_pdf([shown]), "a.pdf") == [("page 1", "", text)]
+
+    @pytest.mark.parametrize(
+        ("text", "read"),
+        [
+            ("M\u00a8uller, Erd\u02ddos, na\u00a8\u0131ve", "Müller, Erdős, naïve"),
+            ("\u00a8Ubermut, Poincar\u00b4e, tr`es", "Übermut, Poincaré, très"),
+            (
+                "it\u00b4s, we\u00b4re, don\u00b4t, `a quote'",
+                "it\u00b4s, we\u00b4re, don\u00b4t, `a quote'",
+            ),
+            ("e\x1ezient, Stra\u00ffe", "effizient, Straße"),
+            ("L'Ha\u00ff", "L'Ha\u00ff"),
+        ],
+    )
+    def test_letters_of_fonts_of_tex(self, text: str, read: str) -> None:
+        assert with_letters(text) == read
 
     @pytest.mark.parametrize(
         ("text", "joined"),

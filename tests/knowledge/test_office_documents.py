@@ -98,6 +98,11 @@ class TestWord:
             "Around the text",
         ]
 
+    def test_a_deleted_row(self) -> None:
+        row = "<w:tr>{}<w:tc><w:p><w:r><w:t>{}</w:t></w:r></w:p></w:tc></w:tr>"
+        rows = row.format("", "a") + row.format("<w:trPr><w:del/></w:trPr>", "b")
+        assert text_of(word_with(f"<w:tbl>{rows}</w:tbl>"), "a.docx") == "a"
+
     def test_headers_and_footers_once_at_the_end(self) -> None:
         import docx
 
@@ -193,6 +198,16 @@ class TestOdt:
             (
                 "<text:tracked-changes><text:p>Gone</text:p></text:tracked-changes><text:p>a</text:p>",
                 "a",
+            ),
+            (
+                (
+                    '<s:style xmlns:s="s" s:name="T2">'
+                    '<s:text-properties text:display="none"/></s:style>'
+                    '<text:p>a <text:span text:style-name="T2">Hidden</text:span>b</text:p>'
+                    '<text:p text:style-name="T2">Hidden</text:p>'
+                    '<text:section text:display="none"><text:p>Hidden</text:p></text:section>'
+                ),
+                "a b",
             ),
             (
                 "<text:list><text:list-item><text:p>item</text:p></text:list-item></text:list>",

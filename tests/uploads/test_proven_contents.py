@@ -167,7 +167,7 @@ def test_what_is_attached_at_the_last_moment_is_kept(
 ) -> None:
     write("guide.md", "guide")
     cli("file", "upload", "guide.md", "--purpose", "assistants")
-    project.meanwhile("GET", "/v1/vector_stores", attach(project, "guide.md"), skip=1)
+    project.meanwhile("GET", "/v1/vector_stores", attach(project, "guide.md"), skip=2)
     ran = cli("file", "prune", "-y")
     assert "it is in use now" in ran.stderr
     assert contents(project) == [b"guide"]

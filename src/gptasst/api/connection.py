@@ -39,6 +39,8 @@ _WHAT_IS_THERE = {
 }
 # How often to start reading a list again that keeps changing.
 _READINGS = 5
+# Objects on a page that is not the last one, unless fewer are asked for: servers send up to 100.
+_FULL_PAGE = 100
 
 
 class Missing(NamedTuple):
@@ -178,8 +180,8 @@ class Connection:
     ) -> Iterator[_Made]:
         """Every object of a list, each once, even if the list changes while it is read.
 
-        A server may refuse to continue after an object that was deleted in the meantime. Then the
-        list is read again from the start.
+        A server may refuse to continue after an object that was deleted in the meantime, or give
+        its first page instead. Then the list is read again from the start.
 
         Args:
             path: of the list.
@@ -187,19 +189,56 @@ class Connection:
             query: parameters; without a `limit`, a list without `has_more` is taken to be complete.
             missing: as in `errors`.
             limits: for each request.
+
+        Raises:
+            ServiceError: the server gives the first page again and again (`incomplete_list`). Who
+                takes that for the end deletes what is used by an object behind it.
         """
         seen: set[str] = set()
+        query = query or {}
         for number in range(_READINGS):
+            known = len(seen)
             try:
                 with self.errors(missing):
-                    pages = self._pages(path, query or {}, limits)
-                    yield from map(make, _unseen(pages, seen))
+                    pages = self._pages(path, query, limits)
+                    full = min(int(query.get("limit", _FULL_PAGE)), _FULL_PAGE)
+                    yield from map(make, self._unseen(pages, seen, full))
             except (NotFound, ServiceError) as error:
-                moved = bool(seen) and error.code in ("gone", "bad_request")
-                if not moved or number == _READINGS - 1:
+                moved = bool(seen) and error.code in ("gone", "bad_request", "incomplete_list")
+                stuck = error.code == "incomplete_list" and len(seen) == known
+                if not moved or stuck or number == _READINGS - 1:
                     raise
             else:
                 return
+
+    def _unseen(self, pages: Iterator[Any], seen: set[str], full: int) -> Iterator[Any]:
+        """The objects of all pages, without those seen before; `full` is how many a page has.
+
+        Raises:
+            TypeError: a page is not a list.
+            OverLimit: the list does not end.
+            ServiceError: a full page comes again (`incomplete_list`). With a short one, the server
+                only does not know that it is the last.
+        """
+        read: set[str] = set()
+        for page in pages:
+            listed = _data_of(page)
+            ids = {found["id"] for found in listed}
+            if ids and ids <= read:
+                if len(ids) < full:
+                    return
+                raise ServiceError(
+                    f"{self.endpoint.name} does not send the rest of a list, but the same"
+                    f" {len(ids):,} objects again",
+                    code="incomplete_list",
+                )
+            read |= ids
+            if len(read) > MAX_ITEMS:
+                raise too_much(f"more than {MAX_ITEMS:,} objects in one list")
+            for found in listed:
+                if found["id"] not in seen:
+                    seen.add(found["id"])
+                    yield found
 
     def _pages(
         self, path: str, query: Mapping[str, str | int], limits: Timeouts | None
@@ -321,25 +360,3 @@ def _data_of(page: Any) -> list[Any]:
     if page.data and not found:
         raise TypeError
     return found
-
-
-def _unseen(pages: Iterator[Any], seen: set[str]) -> Iterator[Any]:
-    """The objects of all pages, without those seen before.
-
-    Raises:
-        TypeError: a page is not a list.
-        OverLimit: the list does not end.
-    """
-    read: set[str] = set()
-    for page in pages:
-        listed = _data_of(page)
-        ids = {found["id"] for found in listed}
-        if ids and ids <= read:  # a server that repeats one page forever
-            return
-        read |= ids
-        if len(read) > MAX_ITEMS:
-            raise too_much(f"more than {MAX_ITEMS:,} objects in one list")
-        for found in listed:
-            if found["id"] not in seen:
-                seen.add(found["id"])
-                yield found

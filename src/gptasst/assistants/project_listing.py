@@ -26,6 +26,8 @@ from gptasst.values import dataclass
 
 MARKER = "gptasst"
 KEPT_HERE = '`store = "local"` in its profile, or GPTASST_STORE=local, keeps them here'
+# The codes of errors that leave the rest of a project usable.
+_UNLISTED = ("service_error", "bad_request", "no_permission", "incomplete_list")
 _JOBS = 8
 _MOST_ANCHORS = 1000
 # Stores of the same second may be in any order, so the first anchor alone is not enough.
@@ -143,7 +145,7 @@ class AssistantListing:
         try:
             return self.newest()
         except (ServiceError, AccessDenied) as error:
-            if error.code not in ("service_error", "bad_request", "no_permission"):
+            if error.code not in _UNLISTED:
                 raise
             raise ServiceError(
                 f"assistants can't be looked up: {error.message}", hint=KEPT_HERE, code="no_list"
@@ -236,6 +238,8 @@ def _listed(stores: VectorStoreGateway) -> Iterator[VectorStore]:
     try:
         yield from stores.list()
     except ServiceError as error:
+        if error.code == "incomplete_list":
+            raise ServiceError(error.message, hint=KEPT_HERE, code=error.code) from error
         if error.code != "no_endpoint":
             raise
         raise ServiceError(

@@ -3,86 +3,120 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 from gptasst.api.files import FileGateway
-from gptasst.api.types import VectorStore, VectorStoreFile
+from gptasst.api.types import VectorStore
 from gptasst.api.upload_marks import read_mark
 from gptasst.api.vector_stores import VectorStoreGateway
-from gptasst.assistants.project_listing import is_assistant
-from gptasst.errors import NotFound, ServiceError
-from gptasst.threads import workers
+from gptasst.assistants.project_listing import AssistantListing, is_assistant
+from gptasst.errors import GptasstError, NotFound, ServiceError
+from gptasst.threads import mapped
 from gptasst.uploads.project_cache import Origin, ProjectCache
 
-_LOOKS = 16
+_JOBS = 16
+# Read so many vector stores before writing down what they hold: an interrupted command keeps it.
+_STORES_AT_ONCE = 200
+# Look once for so many files that are about to be deleted.
+_FILES_AT_ONCE = 100
+
+# A vector store, and the sha256 of its files by id, where an attribute has it.
+HeldFiles: TypeAlias = tuple[VectorStore, Mapping[str, str]]
+# A file's id, and whether it was deleted; or why that failed.
+Deletion: TypeAlias = tuple[str, bool | GptasstError]
 
 
 class FileUsage:
     """The files of all vector stores of a project, including those of other programs.
 
-    A second reading takes one request for the list of stores, and more only for stores that
-    changed. May be used from many threads.
+    What a vector store holds is remembered, and read again when the list shows that it changed. So
+    a reading takes the requests for the list of stores, and one for each that changed. May be used
+    from many threads.
+
+    Args:
+        vector_stores: the project.
+        cache: remembers what was read.
     """
 
-    def __init__(self, vector_stores: VectorStoreGateway) -> None:
+    def __init__(self, vector_stores: VectorStoreGateway, cache: ProjectCache) -> None:
         self._stores = vector_stores
-        self._read: dict[str, tuple[VectorStore, Sequence[VectorStoreFile]]] = {}
+        self._cache = cache
+        self._lock = threading.Lock()
 
-    def look(self) -> list[tuple[VectorStore, Sequence[VectorStoreFile]]]:
+    def look(self) -> Sequence[HeldFiles]:
         """Every vector store with its current files."""
-        stores = self.listed()
-        before = self._read
-        changed = [s for s in stores if s.id not in before or before[s.id][0] != s]
-        with workers(_LOOKS) as pool:
-            files = list(pool.map(self._files_of, changed))
-        read = {store.id: (store, found) for store, found in zip(changed, files, strict=True)}
-        current = [read.get(store.id) or before[store.id] for store in stores]
-        self._read = {store.id: (store, found) for store, found in current}
-        return current
+        return self.files_of(self.listed(), whole_list=True)
 
-    def _files_of(self, store: VectorStore) -> Sequence[VectorStoreFile]:
-        return self._stores.files_if_there(store.id) if store.files else ()
+    def of_assistants(self) -> Sequence[HeldFiles]:
+        """The same for the assistants only, which takes fewer requests."""
+        try:
+            return self.files_of(AssistantListing(self._stores, self._cache).all())
+        except ServiceError as error:
+            if error.code != "no_vector_stores":
+                raise
+            return []
 
-    def as_seen(
-        self, cache: ProjectCache, file_ids: Collection[str], stores: Sequence[VectorStore]
-    ) -> Sequence[tuple[VectorStore, Mapping[str, str]]]:
-        """Every vector store with the sha256 of its files by id, for display.
-
-        An unchanged assistant is not read again, unless one of its files is gone. Use `look` before
-        deleting anything.
+    def files_of(
+        self,
+        stores: Sequence[VectorStore],
+        *,
+        whole_list: bool = False,
+        there: frozenset[str] | None = None,
+    ) -> Sequence[HeldFiles]:
+        """The current files of listed vector stores.
 
         Args:
-            cache: remembers the results.
-            file_ids: all files of the project.
-            stores: the vector stores as they are `listed`.
+            stores: the vector stores as they are listed now.
+            whole_list: these are all that there are.
+            there: the ids of all files of the project, if they are known. A vector store that held
+                another one is read again.
         """
-        before = cache.store_files()
-        there = set(file_ids)
+        with self._lock:
+            before = self._cache.store_files()
 
-        def stands(store: VectorStore) -> bool:
-            state, files = before.get(store.id, ("", {}))
-            return bool(state) and state == _state(store) and files.keys() <= there
+            def stands(store: VectorStore) -> bool:
+                state, files = before.get(store.id, ("", {}))
+                same = bool(state) and state == _state(store)
+                return same and (there is None or there.issuperset(files))
 
-        changed = [store for store in stores if not stands(store)]
-        with workers(_LOOKS) as pool:
-            listed = list(pool.map(self._files_of, changed))
-        held: dict[str, Mapping[str, str]] = {
-            store_id: files for store_id, (_, files) in before.items()
-        }
-        for store, found in zip(changed, listed, strict=True):
-            held[store.id] = {f.id: str(f.attributes.get("sha256", "")) for f in found}
-        seen = {store.id: (_state(store), held[store.id]) for store in stores if _state(store)}
-        if seen != before:
-            cache.remember_store_files(seen)
-        return [(store, held[store.id]) for store in stores]
+            changed = [store for store in stores if not stands(store)]
+            held = {store.id: before[store.id][1] for store in stores if store.id in before}
+            for start in range(0, len(changed), _STORES_AT_ONCE):
+                group = changed[start : start + _STORES_AT_ONCE]
+                found = mapped(self._files_of, group, _JOBS)
+                held |= {store.id: files for store, files in zip(group, found, strict=True)}
+                seen = {store.id: (_state(store), held[store.id]) for store in group}
+                self._cache.remember_store_files({i: to for i, to in seen.items() if to[0]})
+            if whole_list:
+                self._cache.forget_store_files(before.keys() - held.keys())
+            return [(store, held[store.id]) for store in stores]
 
-    def users(self, file_id: str, besides: Collection[str] = ()) -> list[VectorStore]:
-        """The vector stores that currently contain a file, except some."""
-        return [
-            store
-            for store, files in self.look()
-            if store.id not in besides and any(file.id == file_id for file in files)
-        ]
+    def _files_of(self, store: VectorStore) -> dict[str, str]:
+        found = self._stores.files_if_there(store.id) if store.files else ()
+        return {file.id: str(file.attributes.get("sha256", "")) for file in found}
+
+    def delete_unused(
+        self,
+        file_ids: Sequence[str],
+        delete: Callable[[str], object],
+        besides: Collection[str] = (),
+    ) -> Sequence[Deletion]:
+        """Delete files that no vector store holds, looking right before.
+
+        Args:
+            file_ids: the files.
+            delete: deletes one.
+            besides: vector stores to ignore.
+        """
+        outcomes: list[Deletion] = []
+        for start in range(0, len(file_ids), _FILES_AT_ONCE):
+            group = file_ids[start : start + _FILES_AT_ONCE]
+            used = {i for store, ids in self.look() if store.id not in besides for i in ids}
+            outcomes += [(file_id, False) for file_id in group if file_id in used]
+            outcomes += delete_all([i for i in group if i not in used], delete)
+        return outcomes
 
     def listed(self) -> Sequence[VectorStore]:
         """Every vector store; none where the server has no such thing."""
@@ -95,19 +129,33 @@ class FileUsage:
 
 
 def _state(store: VectorStore) -> str:
-    """A value that changes with an assistant's files; empty for other vector stores.
+    """A value that changes with the files of a vector store; empty if nothing would show it.
 
-    An assistant's metadata has a digest. The files of other programs may change unnoticed.
+    An assistant's metadata has a digest of them. Other programs leave no sign but the number of
+    files, the size of the index, and the time of the last use.
     """
     import hashlib
 
-    if not is_assistant(store) or store.in_progress:
+    unsized = store.files and not store.usage_bytes and not is_assistant(store)
+    if store.in_progress or unsized:
         return ""
     signs = (sorted(store.metadata.items()), store.files, store.usage_bytes, store.active_at)
     return hashlib.sha256(json.dumps(signs).encode()).hexdigest()
 
 
-_JOBS = 8
+def delete_all(file_ids: Sequence[str], delete: Callable[[str], object]) -> Sequence[Deletion]:
+    """Delete files, each by `delete`; one that fails leaves the others alone."""
+
+    def work(file_id: str) -> Deletion:
+        try:
+            delete(file_id)
+        except GptasstError as error:
+            return file_id, error
+        return file_id, True
+
+    return mapped(work, file_ids, _JOBS)
+
+
 # Check up to this many files one by one; for more, read the whole list.
 _FEW = 3
 
@@ -140,17 +188,17 @@ class UploadRemover:
             return ()
         proven, gone = self._proven(wanted)
 
-        def remove(file_id: str) -> bool:
-            if self._usage.users(file_id, besides):
-                return False
+        def remove(file_id: str) -> None:
             if file_id in proven:
                 self._files.delete(file_id)
-            return True
 
-        with workers(min(_JOBS, len(wanted))) as pool:
-            unused = [i for i, free in zip(wanted, pool.map(remove, wanted), strict=True) if free]
+        outcomes = self._usage.delete_unused(wanted, remove, besides)
+        unused = [file_id for file_id, gone in outcomes if gone is True]
         self._cache.forget_uploads([i for i in unused if i in proven])
         self._cache.forget_uploads(gone)
+        for _, outcome in outcomes:
+            if isinstance(outcome, GptasstError):
+                raise outcome
         return [file_id for file_id in unused if file_id not in proven | gone]
 
     def keep(self, store_id: str, file_ids: Iterable[str]) -> None:

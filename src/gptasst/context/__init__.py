@@ -18,10 +18,10 @@ from gptasst.threads import cached_property
 if TYPE_CHECKING:
     from datetime import date
 
-    from gptasst.api.connection import Connection
     from gptasst.api.gateway import OpenAIGateway
     from gptasst.api.limits import OnLimits
     from gptasst.api.models import ProbeGateway
+    from gptasst.api.types import Endpoint
     from gptasst.apply.service import ApplyService
     from gptasst.assistants.service import AssistantService
     from gptasst.assistants.store import AssistantStore
@@ -379,21 +379,20 @@ class ReadOnlyContext(AppContext):
     def gateway(self) -> OpenAIGateway:
         from gptasst.api.gateway import OpenAIGateway
 
-        gateway = OpenAIGateway(self._connection.endpoint, self._connection)
+        # Of thousands of requests about a large project, one may fail and work a second later.
+        gateway = OpenAIGateway(self._impatient_endpoint)
         self._opened.callback(gateway.close)
         return gateway
 
     @cached_property
     def probes(self) -> ProbeGateway:
+        from gptasst.api.connection import Connection
         from gptasst.api.models import ProbeGateway
 
-        return ProbeGateway(self._connection)
-
-    @cached_property
-    def _connection(self) -> Connection:
-        from gptasst.api.connection import Connection
-
-        endpoint = replace(self.endpoint, timeout=_PATIENCE)
-        connection = Connection(endpoint, retries=False)
+        connection = Connection(self._impatient_endpoint, retries=False)
         self._opened.callback(connection.close)
-        return connection
+        return ProbeGateway(connection)
+
+    @property
+    def _impatient_endpoint(self) -> Endpoint:
+        return replace(self.endpoint, timeout=_PATIENCE)

@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from gptasst.api.files import FileGateway
 from gptasst.api.types import RemoteFile, VectorStore
 from gptasst.api.upload_marks import CONTENT_MARK, content_mark, read_mark, shown_name
 from gptasst.api.vector_stores import VectorStoreGateway
 from gptasst.assistants.project_listing import is_assistant
-from gptasst.assistants.upload_removal import FileUsage
+from gptasst.assistants.upload_removal import FileUsage, HeldFiles, delete_all
 from gptasst.errors import GptasstError, NotFound, PartlyDone, UsageError
 from gptasst.hints import cmd, did_you_mean
 from gptasst.project_files.types import FileEntry, Leftovers, Prunable
@@ -24,8 +24,6 @@ from gptasst.uploads.project_cache import CachedUpload, Origin, ProjectCache
 from gptasst.uploads.uploader import origin_of
 from gptasst.values import dataclass
 
-_JOBS = 16
-_Stores: TypeAlias = Sequence[tuple[VectorStore, Mapping[str, str]]]
 # Younger uploads of other machines may be on their way into an assistant.
 DEFAULT_MIN_AGE = timedelta(days=1)
 
@@ -64,7 +62,7 @@ class FileService:
         uploads: OwnUploads,
     ) -> None:
         self._files = files
-        self._usage = FileUsage(vector_stores)
+        self._usage = FileUsage(vector_stores, project)
         self._cache = cache
         self._project = project
         self._uploads = uploads
@@ -76,8 +74,8 @@ class FileService:
             files = list(self._files.list())
             if not files:
                 return []
-            ids = {file.id for file in files}
-            held = self._usage.as_seen(self._project, ids, stores.result())
+            ids = frozenset(file.id for file in files)
+            held = self._usage.files_of(stores.result(), whole_list=True, there=ids)
         return self._entries(files, held)
 
     def find(self, words: Sequence[str]) -> Sequence[FileEntry]:
@@ -90,7 +88,7 @@ class FileService:
             UsageError: a name matches several.
         """
         with workers(1) as pool:
-            stores = pool.submit(self._read_stores)
+            stores = pool.submit(self._usage.look)
             files = {file.id: file for file in self._files.list()}
             found: dict[str, RemoteFile] = {}
             for word in words:
@@ -124,14 +122,9 @@ class FileService:
         uploads = self._project.all_uploads()
         return [files[u.file_id] for u in uploads if u.sha256 in content and u.file_id in files]
 
-    def _read_stores(self) -> _Stores:
-        """Every vector store with the sha256 of its current files by id."""
-        return [
-            (store, {file.id: str(file.attributes.get("sha256", "")) for file in files})
-            for store, files in self._usage.look()
-        ]
-
-    def _entries(self, files: Sequence[RemoteFile], stores: _Stores) -> Sequence[FileEntry]:
+    def _entries(
+        self, files: Sequence[RemoteFile], stores: Sequence[HeldFiles]
+    ) -> Sequence[FileEntry]:
         contents = {u.file_id: u.sha256 for u in self._project.all_uploads()}
         users, attributes = _used_by(stores)
         contents |= attributes
@@ -186,14 +179,25 @@ class FileService:
             others = origin == Origin.ELSEWHERE and file.created_at <= old
             if here or (others and file.purpose == "assistants"):
                 candidates.append(file)
-        copies: defaultdict[tuple[str, str], list[FileEntry]] = defaultdict(list)
-        entries = self._entries(candidates, self._read_stores()) if candidates else ()
-        for file, entry in zip(candidates, entries, strict=True):
-            upload = recorded.get(file.id)
-            copies[_content_of(file, upload), file.purpose].append(entry)
-        found = [prunable for same in copies.values() for prunable in _prunable_copies(same)]
-        found.sort(key=lambda prunable: (prunable.file.filename, prunable.file.id))
+        found: Sequence[Prunable] = ()
+        if candidates:
+            found = self._prunable(candidates, recorded, self._usage.of_assistants())
+        if found:  # other programs may use them
+            found = self._prunable(candidates, recorded, self._usage.look())
+        found = sorted(found, key=lambda prunable: (prunable.file.filename, prunable.file.id))
         return Leftovers(tuple(found), tuple(sorted(gone)))
+
+    def _prunable(
+        self,
+        files: Sequence[RemoteFile],
+        recorded: Mapping[str, CachedUpload],
+        stores: Sequence[HeldFiles],
+    ) -> Sequence[Prunable]:
+        """The uploads among files that none of these vector stores needs."""
+        copies: defaultdict[tuple[str, str], list[FileEntry]] = defaultdict(list)
+        for file, entry in zip(files, self._entries(files, stores), strict=True):
+            copies[_content_of(file, recorded.get(file.id)), file.purpose].append(entry)
+        return [prunable for same in copies.values() for prunable in _prunable_copies(same)]
 
     def forget(self, file_ids: Sequence[str]) -> None:
         """Forget uploads that the server no longer has; see `Leftovers`."""
@@ -220,20 +224,16 @@ class FileService:
             PartlyDone: the server refused some; `done` are the deleted ones.
             GptasstError: it refused all, or the failure does not concern a single file.
         """
-
-        def delete(file: FileEntry) -> bool:
-            if unless_used and self._usage.users(file.id):
-                return False
-            self._files.delete(file.id)
-            return True
-
-        with workers(_JOBS) as pool:
-            jobs = [(file, pool.submit(delete, file)) for file in files]
-        deleted = [file for file, job in jobs if job.exception() is None and job.result()]
+        named = {file.id: file for file in files}
+        if unless_used:
+            outcomes = self._usage.delete_unused(list(named), self._files.delete)
+        else:
+            outcomes = delete_all(list(named), self._files.delete)
+        deleted = [named[ident] for ident, outcome in outcomes if outcome is True]
         self._project.forget_uploads([file.id for file in deleted])
-        failed = [(file, job.exception()) for file, job in jobs if job.exception()]
+        failed = [(named[i], e) for i, e in outcomes if isinstance(e, GptasstError)]
         for _, error in failed:
-            if error and not (deleted and _is_own_fault(error)):
+            if not (deleted and _is_own_fault(error)):
                 raise error
         if failed:
             raise _partly_deleted(deleted, failed)
@@ -271,13 +271,13 @@ def _called(store: VectorStore) -> str:
     return store.name if is_assistant(store) else f"vector store {store.name or store.id}"
 
 
-def _is_own_fault(error: BaseException) -> bool:
+def _is_own_fault(error: GptasstError) -> bool:
     """Whether an error concerns one file; others would affect all files."""
-    return isinstance(error, GptasstError) and error.code == "bad_request"
+    return error.code == "bad_request"
 
 
 def _partly_deleted(
-    deleted: Sequence[FileEntry], failed: Sequence[tuple[FileEntry, BaseException | None]]
+    deleted: Sequence[FileEntry], failed: Sequence[tuple[FileEntry, GptasstError]]
 ) -> PartlyDone:
     named = "; ".join(f"`{file.filename}` ({file.id}): {error}" for file, error in failed)
     again = cmd(f"file delete {' '.join(file.id for file, _ in failed)}")
@@ -295,7 +295,9 @@ def _no_file(word: str, files: Iterable[RemoteFile]) -> NotFound:
     return NotFound(f"no file `{word}` on the server", hint=hint)
 
 
-def _used_by(stores: _Stores) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+def _used_by(
+    stores: Sequence[HeldFiles],
+) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
     """The assistants and other vector stores that use a file, and the hashes that they have."""
     users: dict[str, tuple[str, ...]] = {}
     contents: dict[str, str] = {}

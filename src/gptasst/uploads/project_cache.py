@@ -141,17 +141,16 @@ class ProjectCache:
             return {}
 
     def remember_store_files(self, seen: Mapping[str, tuple[str, Mapping[str, str]]]) -> None:
-        """Store the files of vector stores, replacing all earlier entries."""
+        """Store the files of vector stores."""
         rows = [
-            storable((self.scope, store, state, json.dumps(dict(files))))
+            storable((store, state, json.dumps(dict(files))))
             for store, (state, files) in seen.items()
         ]
+        self._execute_many("INSERT OR REPLACE INTO store_files VALUES (?, ?, ?, ?)", rows)
 
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM store_files WHERE scope = ?", (self.scope,))
-            connection.executemany("INSERT INTO store_files VALUES (?, ?, ?, ?)", rows)
-
-        self._tables.write(work)
+    def forget_store_files(self, stores: Iterable[str]) -> None:
+        rows = [(store,) for store in stores]
+        self._execute_many("DELETE FROM store_files WHERE scope = ? AND store = ?", rows)
 
     def remember_former_knowledge(self, store: str, file_ids: Iterable[str]) -> None:
         """Store former uploads of an assistant, to be deleted together with it."""

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from gptasst.errors import InvalidInput
 from gptasst.hints import install_command
 from gptasst.inputs.encoding import decode_text
+from gptasst.knowledge.formats import limits
 from gptasst.knowledge.formats.recognition import ZIPPED, recognized
 
 if TYPE_CHECKING:
     from gptasst.knowledge.formats.types import Document
 
-# About the limit of OpenAI's search for one file, 5,000,000 tokens.
-_MAX_CHARACTERS = 20_000_000
 # The limit of a file in a project; text takes up to four bytes a character.
 _MAX_BYTES = 512_000_000
 _PDF_START = b"%PDF-"
@@ -37,8 +36,10 @@ def read_document(content: bytes, path: str, encoding: str | None = None) -> Doc
     try:
         suffix = recognized(content, _suffix(path))
         reader = _READERS.get(suffix, _text)
-        document = reader(content if encoding is None else _as_utf8(content, path, encoding), path)
-        length = sum(len(part.text) for part in document.parts)
+        with limits.limited():
+            text = content if encoding is None else _as_utf8(content, path, encoding)
+            document = reader(text, path)
+        limits.check_length(sum(len(part.text) for part in document.parts))
     except InvalidInput as error:
         if error.code != "invalid_input":
             raise
@@ -52,8 +53,6 @@ def read_document(content: bytes, path: str, encoding: str | None = None) -> Doc
     # Parsers raise all kinds of exceptions for damaged files; they only concern this file.
     except Exception as error:
         raise _unreadable(path, _reason(error, content, suffix), _DAMAGED) from error
-    if length > _MAX_CHARACTERS:
-        raise _unreadable(path, f"it has {length:,} characters, {_MAX_CHARACTERS:,} are the limit")
     if not any(part.text.strip() for part in document.parts):
         notes = "".join(f" ({note})" for note in document.notes)
         raise InvalidInput(f"there is no text in `{path}`{notes}", code="no_text")
@@ -62,7 +61,7 @@ def read_document(content: bytes, path: str, encoding: str | None = None) -> Doc
 
 def read_document_file(file: Path, path: str, encoding: str | None = None) -> Document:
     """The text of a file on this disk; see `read_document`."""
-    limit = _MAX_BYTES if _suffix(path) in _READERS else 4 * _MAX_CHARACTERS
+    limit = _MAX_BYTES if _suffix(path) in _READERS else 4 * limits.MAX_CHARACTERS
     try:
         with file.open("rb") as stream:
             start = stream.read(len(_PDF_START))
@@ -104,6 +103,8 @@ _DAMAGED = "it may be damaged"
 def _reason(error: Exception, content: bytes, suffix: str) -> str:
     if suffix in ZIPPED and not content.startswith(b"PK"):
         return f"it is no {suffix} file" if content else "it is empty"
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
     return str(error) or type(error).__name__
 
 

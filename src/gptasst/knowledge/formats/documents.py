@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from gptasst.errors import InvalidInput
+from gptasst.knowledge.formats.limits import count
 from gptasst.knowledge.formats.types import Document, Part
 from gptasst.knowledge.formats.web_pages import decoded, html_sections
 
@@ -35,7 +36,9 @@ def read_pptx(content: bytes) -> Document:
         lines += _diagrams(slide)
         if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
             lines += _filled(["Notes: " + slide.notes_slide.notes_text_frame.text])
-        parts.append(Part("\n".join(lines), f"slide {number}", heading))
+        text = "\n".join(lines)
+        count(text)
+        parts.append(Part(text, f"slide {number}", heading))
     return Document(tuple(parts))
 
 
@@ -93,6 +96,7 @@ def read_epub(content: bytes) -> Document:
     number = 1
     with archive(content) as opened:
         for chapter in _chapters(opened):
+            count()
             text = decoded(opened.read(chapter), chapter)
             found = html_sections(text, f"chapter {number}").finished()
             parts += found

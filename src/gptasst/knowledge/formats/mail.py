@@ -89,8 +89,10 @@ def _content(body: EmailMessage) -> str:
         return content.decode("utf-8", "replace")
 
 
-# Hidden text becomes a group that readers ignore; a footnote becomes text in its place.
-_HIDDEN = re.compile(r"\{((?:\\(?!v(?![a-z]))[a-z]+-?\d*[ \r\n]?)*)\\v(?![a-z\d])")
+# Hidden and deleted text becomes a group that readers ignore; a footnote, text in its place.
+_HIDDEN = re.compile(
+    r"\{((?:\\(?!(?:v|deleted)(?![a-z]))[a-z]+-?\d*[ \r\n]?)*)\\(?:v|deleted)(?![a-z\d])"
+)
 _NOTE = re.compile(r"\{(?:\\\*)?\s*\\footnote\b(?:\\ftnalt\b)?")
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
 
@@ -99,7 +101,8 @@ def read_rtf(content: bytes, path: str) -> Document:
     """Paragraphs of an RTF file, which declares encodings itself."""
     from striprtf.striprtf import rtf_to_text
 
-    source = _NOTE.sub(r"{ ", _HIDDEN.sub(r"{\\*\\hidden\1", decode_text(content, path)[0]))
+    written = decode_text(content.rstrip(b"\0"), path)[0]  # WordPad ends files with one
+    source = _NOTE.sub(r"{ ", _HIDDEN.sub(r"{\\*\\hidden\1", written))
     text = str(rtf_to_text(source, errors="replace"))  # type: ignore[no-untyped-call]
     sections = Sections()
     # Characters beyond 16 bits are written in two halves.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gptasst.errors import InvalidInput
 from gptasst.inputs.encoding import decode_text
 from gptasst.knowledge.formats.documents import archive
+from gptasst.knowledge.formats.limits import count
 from gptasst.knowledge.formats.plain import guess_notes
 from gptasst.knowledge.formats.types import Document, Part
 
@@ -204,7 +205,9 @@ def _line(cells: Sequence[str]) -> str:
         texts.pop()
     if len(texts) > _GAP:
         texts = list(_without_gaps(texts))
-    return _CELL_END.join(texts)
+    line = _CELL_END.join(texts)
+    count(line)
+    return line
 
 
 def _without_gaps(texts: list[str]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gptasst.knowledge.formats.limits import count
 from gptasst.values import dataclass
 
 # Joins the headings of a path: `Setup > Linux`.
@@ -89,6 +90,7 @@ class Sections:
 
     def paragraph(self, text: str) -> None:
         line = " ".join(text.split())
+        count(line)
         if line:
             self._lines.append(line)
 

@@ -10,9 +10,12 @@ from gptasst.inputs.encoding import decode_text
 from gptasst.knowledge.formats.types import Document, Sections
 
 # Invisible elements.
-_INVISIBLE = frozenset("script style template noscript svg math head iframe object canvas".split())
+_INVISIBLE = frozenset(
+    "script style template noscript svg math head iframe object canvas del".split()
+)
 # Invisible elements, or ones that every page of a site repeats.
 _LEFT_OUT = _INVISIBLE | frozenset("nav footer button select".split())
+_REPEATED_ROLES = ("navigation", "contentinfo", "dialog", "alertdialog")
 _INLINE = frozenset(
     "a abbr b bdi bdo cite code data del dfn em font i ins kbd label mark q rp rt ruby s samp"
     " small span strong sub sup time tt u var wbr img".split()
@@ -118,7 +121,8 @@ class _Page(HTMLParser):
         self._raised: set[str] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in self._left_out or (tag not in _VOID and (self._hidden or attrs)):
+        may_be_hidden = self._hidden or attrs or tag == "dialog"
+        if tag in self._left_out or (tag not in _VOID and may_be_hidden):
             self._hide(tag, dict(attrs))
         if tag in _HEADINGS and not self._hidden:
             self.end_block()
@@ -138,7 +142,12 @@ class _Page(HTMLParser):
 
     def _hide(self, tag: str, attributes: dict[str, str | None]) -> None:
         """Begin an element that is not shown, or one of its name in it, which ends before it."""
-        hidden = "hidden" in attributes or _NOT_SHOWN.search(attributes.get("style") or "")
+        hidden = (
+            "hidden" in attributes
+            or (tag == "dialog" and "open" not in attributes)
+            or _NOT_SHOWN.search(attributes.get("style") or "")
+            or (self._left_out is _LEFT_OUT and attributes.get("role") in _REPEATED_ROLES)
+        )
         if tag in self._left_out or hidden or tag in self._hidden:
             self._hidden.append(tag)
 

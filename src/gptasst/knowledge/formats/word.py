@@ -62,7 +62,8 @@ class _Reader:
             self.read(other)
 
     def _read_table(self, table: _Element) -> None:
-        rows = [list(self._of(row, self.cells)) for row in self._of(table, {self.rows})]
+        kept = (row for row in self._of(table, {self.rows}) if not self.is_deleted(row))
+        rows = [list(self._of(row, self.cells)) for row in kept]
         if len(rows) == 1 and len(rows[0]) == 1:
             self.read(rows[0][0])
             return
@@ -103,6 +104,10 @@ class _Reader:
             texts.append("".join(self.pieces(paragraph, beside)))
             texts += map(self.cell_text, beside)
         return " ".join(" ".join(texts).split())
+
+    def is_deleted(self, row: _Element) -> bool:
+        """Whether the row of a table is a change that was not accepted yet."""
+        return _child(row, "trPr", "del") is not None
 
     def pieces(self, element: _Element, beside: list[_Element]) -> Iterator[str]:
         """The text of a paragraph; what is not in its line is added to `beside`."""
@@ -276,7 +281,22 @@ class _OdtReader(_Reader):
     paragraphs = frozenset({"p", "h"})
     rows, cells, table = "table-row", frozenset({"table-cell", "covered-table-cell"}), "table"
 
+    def __init__(self, *roots: _Element) -> None:
+        super().__init__()
+        self._hidden = {
+            _attribute(style, "name")
+            for root in roots
+            for style in root.iter("{*}style")
+            if _attribute(_child(style, "text-properties"), "display") == "none"
+        }
+
+    def read(self, parent: _Element) -> None:
+        if _attribute(parent, "display") != "none":
+            super().read(parent)
+
     def pieces(self, element: _Element, beside: list[_Element]) -> Iterator[str]:
+        if _attribute(element, "style-name") in self._hidden:
+            return
         yield element.text or ""
         for child in element:
             name = local_name(child)
@@ -304,7 +324,7 @@ class _OdtReader(_Reader):
 def read_odt(content: bytes) -> Document:
     """Body, text boxes, notes, and headers and footers of pages once, at the end.
 
-    Deleted text and comments are left out.
+    Deleted and hidden text, and comments, are left out.
     """
     with archive(content) as opened:
         there = opened.namelist()
@@ -312,7 +332,7 @@ def read_odt(content: bytes) -> Document:
             raise protected()
         root = tree(opened.read("content.xml"))
         styles = tree(opened.read("styles.xml")) if "styles.xml" in there else None
-    reader = _OdtReader()
+    reader = _OdtReader(*(part for part in (root, styles) if part is not None))
     reader.read(root)
     texts: dict[str, None] = {}
     for element in () if styles is None else styles.iter():
