@@ -419,6 +419,36 @@ class TestMeaning:
         ran = cli("assistant", "search", "W", "repair automobile")
         assert "meaning: 1.00" in ran.stdout.decode()
 
+    @pytest.mark.parametrize(
+        ("question", "text", "found"),
+        [
+            ("repair automobile", "mend vehicle", True),
+            ("repair of the automobile", "The vehicle is mended here. 2024-01-01", True),
+            ("Wie kann ich das automobile repair?", "Das vehicle ist hier, und es ist gut.", False),
+            ("repair 明天天气怎么样", "mend 退货须在七天之内提交申请。", False),
+            ("AX-7 9999", "9998", False),
+        ],
+    )
+    def test_a_model_for_english_finds_nothing_for_questions_in_other_languages(
+        self,
+        cli: Cli,
+        write: Write,
+        embeddings: LoopbackServer,
+        monkeypatch: pytest.MonkeyPatch,
+        question: str,
+        text: str,
+        found: bool,
+    ) -> None:
+        """Where it knows little, all texts are about as similar."""
+        monkeypatch.setattr("gptasst.context.server._ServerEmbedder.only_english", True)
+        monkeypatch.setattr(vectors, "_LEAST_SIMILARITY", -1)
+        write("a.md", text)
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md").code == 0
+        ran = cli("assistant", "search", "W", question, "--json")
+        assert bool(ran.json["passages"]) == found
+        monkeypatch.setattr("gptasst.context.server._ServerEmbedder.only_english", False)
+        assert cli("assistant", "search", "W", question, "--json").json["passages"]
+
     def test_a_content_gets_its_vector_once(
         self, cli: Cli, write: Write, embeddings: LoopbackServer
     ) -> None:
