@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from gptasst.knowledge.code_words import shorter_or_longer
 from gptasst.knowledge.languages import COMMON, common_words, language_of
-from gptasst.knowledge.stems import fold, other_stem, simplified, stem, visible
+from gptasst.knowledge.stems import fold, other_stems, simplified, stem, visible
 from gptasst.knowledge.words import COMPOUNDING, END, found_words, is_unspaced, names, runs
 from gptasst.values import dataclass
 
@@ -220,9 +220,7 @@ def _forms(name: str, languages: frozenset[str]) -> Iterator[str]:
 
 def _accented(run: str, languages: frozenset[str]) -> Iterator[str]:
     for language in sorted(languages):
-        found = other_stem(run, language)
-        if found:
-            yield EXACT.format(found)
+        yield from map(EXACT.format, filter(None, other_stems([run], language)))
 
 
 def phrases(names: Sequence[str], languages: frozenset[str]) -> Iterator[str]:
