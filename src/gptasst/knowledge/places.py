@@ -28,9 +28,7 @@ class LocalPlaces:
         if not words:
             return ""
         if path not in self._read:
-            text = _text(Path(path))
-            lines = [n for n, line in enumerate(text.split("\n"), start=1) for _ in line.split()]
-            self._read[path] = " ".join(text.split()), lines
+            self._read[path] = _words(_text(Path(path)))
         text, lines = self._read[path]
         sought = " ".join(words)
         start = text.find(sought)
@@ -51,6 +49,12 @@ def with_places(answer: ModelAnswer) -> ModelAnswer:
         replace(p, place=p.place or places.of(p.path, p.text)) for p in answer.passages
     )
     return replace(answer, citations=citations, passages=passages)
+
+
+def _words(text: str) -> tuple[str, Sequence[int]]:
+    """The words of a text with one space between them, and the line of each."""
+    lines = [n for n, line in enumerate(text.split("\n"), start=1) for _ in line.split()]
+    return " ".join(text.split()), lines
 
 
 def _text(file: Path) -> str:
