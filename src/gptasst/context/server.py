@@ -243,7 +243,7 @@ class ServerContext(MachineContext):
         directory = AssistantDirectory(
             gateway.vector_stores, gateway.conversations, self.project_cache
         )
-        usage = FileUsage(gateway.vector_stores, self.project_cache)
+        usage = FileUsage(gateway.vector_stores, self.project_cache, self._note)
         remover = UploadRemover(gateway.files, usage, self.project_cache)
         return OpenAIStore(gateway, directory, writer, remover, texts, lambda: self.machine_mark)
 
