@@ -29,10 +29,18 @@ _ATTEMPTS_AT_RESTART = 8
 _ENDS_ALL = (AccessDenied, NotFound, UsageError, LimitReached, StateError, InvalidDefinition)
 _ENDS_ALL_CODES = ("unreachable", "not_an_api", "no_endpoint")
 
+# Of these, what a server or a proxy does where it dislikes a single request.
+_MAY_BE_OF_ONE = ("unreachable", "not_an_api", "no_permission")
+
 
 def ends_all(error: GptasstError) -> bool:
     """Whether every other request would get the same error, so that none should be sent."""
     return isinstance(error, _ENDS_ALL) or error.code in _ENDS_ALL_CODES or error.unready
+
+
+def may_be_of_one(error: GptasstError) -> bool:
+    """Whether such an error can be about one request, where the server answers others."""
+    return error.code in _MAY_BE_OF_ONE
 
 
 class Pace:

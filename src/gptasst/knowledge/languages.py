@@ -315,6 +315,19 @@ def language_of(text: str, among: Collection[str] = ()) -> str:
     return clear
 
 
+def is_english(text: str, among: Collection[str]) -> bool:
+    """Whether a text consists of words that are likely to be English.
+
+    `among` are likely languages, any if it is empty.
+    """
+    text = fold(text[:_EXAMINED])
+    letters = sum(1 for character in text if character.isascii() and character.isalpha())
+    if 2 * letters < len("".join(text.split())):
+        return False
+    spoken = language_of(text, among)
+    return spoken == "english" or (not spoken and (not among or "english" in among))
+
+
 def _clearest(found: Mapping[str, list[float]], least: int = _CLEAR) -> str:
     """The language with the most words, each shared by the languages that have it."""
     shares = {language: math.fsum(each) for language, each in found.items() if len(each) >= least}
