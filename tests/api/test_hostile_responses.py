@@ -229,9 +229,8 @@ def test_a_bomb_is_never_in_memory(raw: RawServer, connection: Connection) -> No
         connection.get("/things", limits=patience(LIMIT, most=1 << 20))
 
 
-@pytest.mark.parametrize("connect", ["http.client"], indirect=True)
 class TestGzip:
-    """Where httpx2 takes a part for the whole."""
+    """httpx2's own decoder takes a part for the whole."""
 
     @pytest.mark.parametrize("pieces", [1, 1000])
     def test_of_several_members(self, raw: RawServer, connection: Connection, pieces: int) -> None:

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from gptasst.api.http import ConnectionFailure, TimedOut
+from gptasst.api.http import HUNG_UP, ConnectionFailure, TimedOut
 from gptasst.api.limits import Patience, check_command
 from gptasst.api.open_connections import OpenConnection, OpenConnections
 
@@ -24,7 +24,6 @@ _PIECE = 256 << 10  # bytes sent at a time
 # Seconds after which an unused connection is not used again. Many servers, llama.cpp's and uvicorn
 # among them, drop one after 5, and a request may cross with that.
 _IDLE = 3.0
-_HUNG_UP = "the server hung up before the end of its response"
 
 
 class PlainConnection(OpenConnection):
@@ -202,7 +201,7 @@ def failures(*, connecting: float | None = None) -> Iterator[None]:
     except TimeoutError as error:
         raise TimedOut(connecting, connecting=connecting is not None) from error
     except (http.client.IncompleteRead, EOFError) as error:
-        raise ConnectionFailure(_HUNG_UP) from error
+        raise ConnectionFailure(HUNG_UP) from error
     except http.client.RemoteDisconnected as error:
         raise ConnectionFailure from error
     except (http.client.BadStatusLine, http.client.UnknownProtocol) as error:
