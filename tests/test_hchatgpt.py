@@ -14,7 +14,8 @@ from gptasst import hchatgpt
 from gptasst.inputs.reading import MAX_TEXT_BYTES
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
-from tests.loopback.outcomes import http_error, refusal
+from tests.loopback.outcomes import HttpAnswer, http_error, refusal
+from tests.loopback.wire import Reply
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +53,17 @@ class TestAssistants:
         assert shown["id"] == ident
         assert shown["definition"]["model"] == "gpt-6.2-sol"
         assert shown["definition"]["tools"]["code_interpreter"] is True
+
+    def test_created_to_run_on_a_server_without_a_code_interpreter(
+        self, project: LoopbackServer, cli: Cli
+    ) -> None:
+        """As on llama.cpp, which calls itself so in each reply."""
+        reply = Reply(b'{"error": {"message": "no"}}', 400, headers={"Server": "llama.cpp"})
+        project.disturb("POST", "/v1/responses", HttpAnswer(reply))
+        hchatgpt.create_assistant("Writer", "Write.")
+        shown = cli("assistant", "show", "Writer", "--json").json
+        assert shown["definition"]["tools"]["code_interpreter"] is False
+        assert hchatgpt.e2e_assistant_runner("Writer", "hello", output_file_path="out.md")
 
     def test_functions_are_refused(self, project: LoopbackServer) -> None:
         with pytest.raises(gptasst.UsageError, match="call your functions"):

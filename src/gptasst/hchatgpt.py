@@ -101,7 +101,8 @@ def create_assistant(
         instructions: the instructions for the model.
         model: the profile's when empty.
         use_retrieval: search the knowledge in each run.
-        use_code_interpreter: let it run Python on the server; `None`: if there is a server.
+        use_code_interpreter: let it run Python on the server; `None`: unless the server is known
+            to lack that.
         use_function: not supported.
 
     Raises:
@@ -115,7 +116,9 @@ def create_assistant(
         raise UsageError("assistants can't call your functions")
     client = _get_client()
     if use_code_interpreter is None:
-        use_code_interpreter = not client.profile.embedded
+        capabilities = client._context.capabilities  # noqa: SLF001  # of the same library
+        lacks = client.profile.embedded or capabilities.lacks(["code interpreter"])
+        use_code_interpreter = not lacks
     made = client.assistants.create(
         assistant_name,
         instructions=instructions,

@@ -19,7 +19,7 @@ from gptasst.client import Client
 from gptasst.completion.names import assistants
 from tests.assistants.project import calls, new_machine, only_store
 from tests.conftest import Cli, Ran, Write
-from tests.loopback import LoopbackServer
+from tests.loopback import LoopbackServer, outcomes
 from tests.loopback.world import Store, StoredFile
 
 LIST, STORE = "GET /vector_stores", "GET /vector_stores/*"
@@ -202,6 +202,21 @@ class TestRequests:
             assert made.count("DELETE /files/*") == (11 if kept == 1 else 12)
         assert held[3].file.about["id"] in project.files
 
+    def test_what_was_read_before_a_failure_is_not_read_again(
+        self, cli: Cli, project: LoopbackServer, write: Write
+    ) -> None:
+        write("a.md", "a")
+        cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "a.md")
+        (held,) = only_store(project, "Docs").files.values()
+        for _ in range(450):
+            project.stores[add_store(project)].files["x"] = held
+        files, limit = "/v1/vector_stores/*/files", outcomes.http_error(401)
+        project.disturb("GET", files, limit, skip=420)
+        assert cli("file", "list").code == 4
+        calls(project)
+        assert self._users(cli) == [451]
+        assert calls(project).count("GET /vector_stores/*/files") <= 51
+
     def test_unused_files_are_looked_for_among_assistants_first(
         self, cli: Cli, project: LoopbackServer, write: Write, home: Path
     ) -> None:
@@ -232,6 +247,62 @@ class TestRequests:
         orders = [r.query["order"] for r in project.requests if r.path.endswith("/items")]
         assert {"asc", "desc"} == set(orders)
         assert calls(project).count(STORE) == 2
+
+
+class TestAStoreThatCanNotBeRead:
+    """One of another program: it may use any file, and stops nobody."""
+
+    @pytest.fixture
+    def theirs(self, cli: Cli, project: LoopbackServer, write: Write) -> str:
+        write("a.md", "a")
+        write("b.md", "b")
+        cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "a.md", "b.md")
+        store_id = add_store(project)
+        held = only_store(project, "Docs").files
+        project.stores[store_id].files["x"] = next(iter(held.values()))
+        refused = outcomes.http_error(403, message="not yours")
+        path = f"/v1/vector_stores/{store_id}/files"
+        project.disturb("GET", path, refused, times=1_000_000)
+        return store_id
+
+    @pytest.mark.parametrize("words", ["file list", "file show a.md", "file delete a.md -n"])
+    def test_is_named_where_files_are_shown(self, cli: Cli, theirs: str, words: str) -> None:
+        ran = cli(*words.split())
+        assert (ran.code, ran.stderr.count(theirs)) == (0, 1)
+        assert "not yours" in ran.stderr
+
+    @pytest.mark.parametrize(
+        ("words", "kept"),
+        [
+            ("assistant files remove Docs a.md", 1),
+            ("assistant files set Docs b.md", 1),
+            ("assistant delete Docs -y", 2),
+        ],
+    )
+    def test_what_it_may_use_is_kept(
+        self, cli: Cli, project: LoopbackServer, theirs: str, words: str, kept: int
+    ) -> None:
+        before = set(project.files)
+        ran = cli(*words.split())
+        assert (ran.code, set(project.files)) == (0, before)
+        assert ran.stderr.count(theirs) == 1
+        assert f"{kept} unused file" in ran.stderr
+        assert "were kept; `gptasst file delete" in ran.stderr
+        assert cli("file", "prune", "-y").stderr.endswith("nothing to prune\n")
+        assert set(project.files) == before
+        project.disturbances.clear()
+        del project.stores[theirs]
+        assert cli("file", "prune", "-y").code == 0
+        assert len(project.files) == 2 - kept
+
+    def test_many_are_a_failure_of_the_server(
+        self, cli: Cli, project: LoopbackServer, theirs: str
+    ) -> None:
+        for _ in range(200):
+            project.stores[add_store(project)].files.update(project.stores[theirs].files)
+        refused = outcomes.http_error(403, message="not yours")
+        project.disturb("GET", "/v1/vector_stores/*/files", refused, times=1_000_000)
+        assert cli("file", "list", "--json").error["code"] == "no_permission"
 
 
 class TestFinding:

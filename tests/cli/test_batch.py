@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -14,9 +16,10 @@ from gptasst.context import AppContext
 from tests.assistants.project import new_machine
 from tests.cli.conftest import names
 from tests.conftest import Cli, Write
-from tests.loopback import LoopbackServer, outcomes
-from tests.loopback.world import StoredFile, last_input_text
+from tests.loopback import LoopbackServer, batches, outcomes
+from tests.loopback.world import BatchJob, StoredFile, last_input_text
 from tests.openapi import assert_valid_request
+from tests.processes import processes
 
 COMMAND = ("run", "DocWriter", "in", "--each", "--batch", "-o", "out")
 
@@ -487,3 +490,62 @@ def test_a_line_that_is_broken_costs_no_other(
     ran = cli("batch", "fetch", batch)
     assert ran.code == 6
     assert len(list(Path("out").iterdir())) == 2
+
+
+class TestAmongBatchesOfOthers:
+    """Other programs' batches, which are listed with ours, page by page."""
+
+    @pytest.fixture(autouse=True)
+    def others(self, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        real = batches._current
+        monkeypatch.setattr(
+            batches,
+            "_current",
+            lambda world, job: job.about if job.call is None else real(world, job),
+        )
+
+    def add(self, server: LoopbackServer, count: int, days: int) -> None:
+        at = int(time.time()) - days * 86_400
+        for number in range(count):
+            ident = f"batch_{days}_{number}"
+            about = {"id": ident, "object": "batch", "status": "completed", "created_at": at}
+            server.batches[ident] = BatchJob(about, b"", cast("Any", None))
+
+    def test_old_ones_are_not_read_for_a_new_one(
+        self, cli: Cli, server: LoopbackServer, files: list[str]
+    ) -> None:
+        """Nothing that is older than its files can be fetched."""
+        self.add(server, 950, days=40)
+        self.add(server, 50, days=1)
+        submit(cli)
+        assert sum(r.path == "/v1/batches" and r.method == "GET" for r in server.requests) == 1
+
+    def test_they_are_listed_as_they_come(
+        self, cli: Cli, server: LoopbackServer, files: list[str]
+    ) -> None:
+        self.add(server, 250, days=1)
+        batch_id = submit(cli)
+        broken = outcomes.http_error(403, message="not for you")
+        server.disturb("GET", "/v1/batches", broken, skip=1, times=99)
+        ran = cli("batch", "list")
+        assert (ran.code, [line.split("\t")[0] for line in ran.lines]) == (4, [batch_id])
+        assert "not for you" in ran.stderr
+        server.disturbances[0].skip = 1
+        found = cli("batch", "list", "--json").json
+        assert [batch["id"] for batch in found["batches"]] == [batch_id]
+        assert "not for you" in found["error"]["message"]
+
+    def test_one_is_printed_before_the_next_page_is_there(
+        self, server: LoopbackServer, cli: Cli, files: list[str]
+    ) -> None:
+        self.add(server, 250, days=1)
+        batch_id = submit(cli)
+        printed, in_time = threading.Event(), []
+        server.meanwhile("GET", "/v1/batches", lambda: in_time.append(printed.wait(60)), skip=1)
+        with processes() as start:
+            process = start("batch", "list", "-q")
+            assert process.stdout is not None
+            assert process.stdout.readline() == f"{batch_id}\n".encode()
+            printed.set()
+            assert process.wait() == 0
+        assert in_time == [True]

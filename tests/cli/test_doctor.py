@@ -270,6 +270,16 @@ def test_a_wrong_key_is_said_and_the_rest_goes_on(cli: Cli, project: LoopbackSer
     assert "sk-test" not in ran.text
 
 
+def test_a_wrong_key_in_the_words_of_litellm(cli: Cli, project: LoopbackServer) -> None:
+    """It has no status of its own for it, where its proxy runs without a database."""
+    words = {"message": "No connected db.", "type": "no_db_connection", "param": None}
+    refused = HttpAnswer(json_reply({"error": {**words, "code": "400"}}, 400))
+    project.disturb("*", "*", refused, times=99)
+    ran = cli("doctor", "--json")
+    assert ran.code == 4
+    assert bad(ran) == [("problem", "key", "unset OPENAI_API_KEY && gptasst auth login")]
+
+
 def test_a_key_that_is_not_there(cli: Cli) -> None:
     ran = cli("doctor", "--profile", "openai", "--json")
     assert ran.code == 4

@@ -661,6 +661,13 @@ def answers_well(around: Around) -> None:
 
 
 HINTS += [
+    # Typing errors
+    Hint(None, "run DocWriter -t x --profile ollama", "_known_profiles: config set profiles.{}.base_url URL", {"URL": "http://127.0.0.1:1/v1"}),
+    Hint(None, "run DocWriter -t x --key k", "foreign_option: auth login"),
+    Hint(None, "run DocWriter -t x --system y", "foreign_option: instruction new NAME", {"NAME": "Mine"}),
+    Hint(None, "-m x hello", "foreign_option: run --help"),
+    Hint(None, "run a.md", "name_left_out: run NAME {}", {"NAME": "DocWriter"}),
+    Hint(None, "run -f a.md DocWriter", "name_taken_for_file: {}"),
     # Cases
     Hint(written("x.cases.toml", HOLDS), "test Docs", "_nothing_to_test: {}", {"FILE": "x.cases.toml"}),
     Hint(written("x.cases.toml", HOLDS), "test x.cases.toml", "definition_of_cases: {}"),

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.conftest import Cli
+from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
 from tests.on_terminal import on_terminal
 
@@ -62,6 +62,25 @@ def test_a_broken_page_in_a_document(cli: Cli, server: LoopbackServer, long: str
     found = json.loads(ran.text)
     assert len(found["revisions"]) == 100
     assert "not for you" in found["error"]["message"]
+
+
+@pytest.mark.parametrize("store", ["local", "openai"])
+def test_what_each_revision_changed(
+    cli: Cli, project: LoopbackServer, write: Write, monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    monkeypatch.setenv("GPTASST_STORE", store)
+    write("a.md", "alpha\n")
+    cli("assistant", "create", "W", "-i", "DocWriter")
+    cli("assistant", "edit", "W", "--description", "ours")
+    cli("assistant", "edit", "W", "-m", "gpt-6.2-sol", "--web-search", "--rename", "New")
+    cli("assistant", "files", "add", "New", "a.md")  # no directory, so the definition stays
+    cli("assistant", "rollback", "New", "1", "-y")
+    changed = [line.split("\t")[-1] for line in cli("assistant", "history", "New").lines]
+    assert changed == [
+        "", "description", "name, model, tools.web_search", "description, model, tools.web_search",
+    ]  # fmt: skip
+    revisions = cli("assistant", "history", "New", "--json").json["revisions"]
+    assert [", ".join(each["changed"]) for each in revisions] == changed
 
 
 @pytest.mark.usefixtures("long")

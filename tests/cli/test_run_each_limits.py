@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from tests.cli.each import asked_for, file_text, make_files, shout
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
 from tests.loopback.events import encode
-from tests.loopback.wire import Json, Reply
+from tests.loopback.wire import ApiError, ConnectionCut, Json, Reply
+
+Dislike = Callable[..., int]
 
 EACH = ("run", "DocWriter", "--each", "in", "-o", "out")
 
@@ -129,6 +132,65 @@ def test_unreachable(cli: Cli, server: LoopbackServer) -> None:
     assert ran.json["summary"]["not_run"] + ran.json["summary"]["failed"] == 5
 
 
+class TestOneThatTheServerDislikes:
+    """Where the server answers others, it is that file's trouble, and the others go on."""
+
+    @pytest.fixture(params=["hung up", "web page", "403"])
+    def dislike(self, server: LoopbackServer, request: pytest.FixtureRequest) -> Dislike:
+        """Let requests with these texts have no answer; returns the exit code of the error."""
+
+        def answer(body: Json, texts: tuple[str, ...]) -> str:
+            if file_text(body).strip() not in texts:
+                return shout(body)
+            if request.param == "hung up":
+                raise ConnectionCut
+            raise ApiError(403, "blocked")
+
+        def dislike(*texts: str) -> int:
+            if request.param == "web page":
+                page = outcomes.HttpAnswer(Reply(b"<html>blocked</html>", 200, "text/html"))
+                server.disturb("POST", "/v1/responses", page, skip=1, times=len(texts))
+            else:
+                server.answer = lambda body: answer(body, texts)
+            return 4 if request.param == "403" else 1
+
+        return dislike
+
+    def test_the_others_go_on(self, cli: Cli, dislike: Dislike) -> None:
+        make_files(4)
+        dislike("file number 1")
+        ran = cli(*EACH, "-j", "1")
+        assert "4 files: 3 written, 1 failed; " in ran.stderr
+        assert (ran.code, ran.stderr.count("warning: `in/1.md` failed: ")) == (6, 1)
+
+    def test_two_in_a_row_end_it(self, cli: Cli, dislike: Dislike) -> None:
+        make_files(4)
+        code = dislike("file number 1", "file number 2", "file number 3")
+        ran = cli(*EACH, "-j", "1")
+        assert "4 files: 1 written, 2 failed, 1 not done; " in ran.stderr
+        assert ran.code == code
+
+
+def test_an_edit_asks_again_only_for_the_part_that_failed(
+    cli: Cli, server: LoopbackServer, write: Write, home: Path
+) -> None:
+    """The tokens of all attempts are counted."""
+    write(str(home / "config/config.toml"), "[profiles.openai]\ncontext = 4096\n")
+    for name in ("a.md", "b.md"):
+        write(name, f"# {name}\n\n" + "Some more words that fill a line of the text.\n\n" * 250)
+    server.answer = file_text
+    words = ("run", "MarkdownLinter", "a.md", "b.md", "--each", "--check", "-j", "1", "--json")
+    whole = cli(*words)
+    parts = len(server.requests)
+    assert (whole.code, parts > 4) == (0, True)
+    server.requests.clear()
+    server.outcomes += [outcomes.answer(), outcomes.http_error(503), outcomes.answer()]
+    again = cli(*words, "--force")
+    assert (again.code, len(server.requests)) == (0, parts + 1)
+    for counted in ("input_tokens", "output_tokens"):
+        assert again.json["summary"][counted] == whole.json["summary"][counted]
+
+
 @pytest.mark.parametrize(
     "outcome",
     [
@@ -186,6 +248,16 @@ class TestRestarts:
         ran = cli(*EACH, "-j", "1")
         assert (ran.code, len(server.requests)) == (0, 10)
         assert len(list(Path("out").iterdir())) == 3
+
+    def test_one_that_was_killed_in_its_first_answer_is_waited_for(
+        self, cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pace, "_FIRST_WAIT", 0.001)
+        make_files(1)
+        server.outcomes.append(outcomes.stream_breaks_after(1))
+        server.disturb("POST", "/v1/responses", times=6, skip=1)
+        ran = cli(*EACH, "-j", "1")
+        assert (ran.code, len(server.requests)) == (0, 8)
 
 
 def test_what_does_not_pass_is_named(cli: Cli, server: LoopbackServer) -> None:

@@ -296,7 +296,7 @@ class TestWhatIsNotTaken:
         write("a.png", b"\x89PNG")
         ran = cli("run", "DocWriter", "-f", "a.png")
         assert ran.code == 2
-        assert "which embedded model does not take" in ran.stderr
+        assert "which the embedded model does not take" in ran.stderr
 
 
 class TestDocumentsAsText:

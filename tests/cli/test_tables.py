@@ -51,6 +51,23 @@ def test_where_it_does_not_fit_each_row_is_a_record(monkeypatch: pytest.MonkeyPa
     ]  # fmt: skip
 
 
+def test_texts_stand_below_each_other_however_wide_their_characters_are() -> None:
+    columns: list[Column[Row]] = [
+        Column("name", lambda row: row[0], dim=True),
+        Column("size", lambda row: row[1], right=True),
+        Column("note", lambda row: row[2]),
+    ]
+    rows = [["指南.md", "1 B", ""], ["a.md", "12 kB", "new"]]
+    assert draw_table(columns, rows).splitlines() == [
+        "name      size  note",
+        "指南.md    1 B",
+        "a.md     12 kB  new",
+    ]
+    coloured = draw_table(columns, rows, colours=True).splitlines()
+    assert coloured[0] == "\x1b[1mname\x1b[0m      \x1b[1msize\x1b[0m  \x1b[1mnote\x1b[0m"
+    assert coloured[2] == "\x1b[2ma.md\x1b[0m     12 kB  new"
+
+
 def test_columns_give_way_and_names_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     columns: list[Column[Row]] = [
         Column("id", lambda row: row[0], gives_way=2),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +46,17 @@ def said(process: Process, words: str) -> str:
     while line := process.stderr.readline().decode():
         if words in line:
             return line
+    raise AssertionError(f"it ended without a word of {words}")
+
+
+def lines_until(process: Process, words: str) -> list[str]:
+    """The lines on stderr up to the next one that has these words."""
+    assert process.stderr is not None
+    lines = []
+    while line := process.stderr.readline().decode():
+        lines.append(line)
+        if words in line:
+            return lines
     raise AssertionError(f"it ended without a word of {words}")
 
 
@@ -140,6 +153,70 @@ def test_a_file_that_can_not_be_read_is_named_once(
     assert "1 added" in said(process, "`W`: ")
 
 
+def test_what_is_left_out_is_named_once(
+    cli: Cli, write: Write, store: LoopbackServer, watch: Watch
+) -> None:
+    process = watch()
+    write("kb/bad.md", b"\0binary")
+    assert "kb/bad.md" in said(process, "left out")
+    write("kb/b.md", "beta\n")
+    assert lines_until(process, "1 added") == ["`W`: 1 added, 2 unchanged\n"]
+    write("kb/bad.md", "text\n")
+    assert "1 added" in said(process, "`W`")
+    write("kb/bad.md", b"\0binary again")
+    assert "kb/bad.md" in said(process, "left out")
+
+
+def test_a_file_that_was_named_comes_back(
+    cli: Cli, write: Write, store: LoopbackServer, watch: Watch
+) -> None:
+    """As after a checkout of a branch without it; no directory of the knowledge has it."""
+    process = watch()
+    Path("notes").rename("elsewhere")
+    assert "1 removed" in said(process, "`W`")
+    Path("elsewhere").rename("notes")
+    assert "1 added" in said(process, "`W`")
+    write("notes/one.md", "one, changed\n")
+    assert "1 replaced" in said(process, "`W`")
+    assert sorted(paths(cli)) == ["kb/a.md", "notes/one.md"]
+
+
+def test_a_file_that_somebody_removed_from_the_knowledge_stays_away(
+    cli: Cli, write: Write, store: LoopbackServer, watch: Watch
+) -> None:
+    process = watch()
+    assert cli("assistant", "files", "remove", "W", "notes/one.md").code == 0
+    write("notes/one.md", "one, changed\n")
+    write("kb/b.md", "beta\n")
+    assert "1 added" in said(process, "`W`")
+    assert sorted(paths(cli)) == ["kb/a.md", "kb/b.md"]
+
+
+def test_another_machine_that_changes_the_knowledge_at_the_same_time(
+    cli: Cli, write: Write, project: LoopbackServer, watch: Watch
+) -> None:
+    process = watch()
+    (store,) = project.stores.values()
+    project.meanwhile("POST", "/v1/vector_stores/*/files", store.files.clear)
+    write("kb/b.md", "beta\n")
+    assert "changed by somebody else" in said(process, "trying again in")
+    assert "added" in said(process, "`W`: ")
+    assert sorted(paths(cli)) == ["kb/a.md", "kb/b.md", "notes/one.md"]
+
+
+def test_a_file_that_is_not_indexed_is_named_at_once(
+    cli: Cli, write: Write, project: LoopbackServer
+) -> None:
+    write("kb/a.md", "alpha\n")
+    write("kb/b.md", "beta\n")
+    assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "kb").code == 0
+    project.index_delays["a.md"] = 9_999.0
+    with processes() as start:
+        process = start("assistant", "files", "sync", "W", "--watch")
+        assert "`kb/a.md`: not indexed by the server yet" in said(process, "warning")
+        said(process, "watching")
+
+
 def test_an_assistant_that_is_deleted_ends_it(
     cli: Cli, write: Write, server: LoopbackServer, watch: Watch
 ) -> None:
@@ -162,3 +239,20 @@ def test_places(write: Write) -> None:
     trees = [Path("kb"), Path("kb/deep"), Path("gone/away")]
     places = Places.of(trees, [Path("notes"), Path("kb/deep"), Path("notes/none")])
     assert places == Places(frozenset({here / "kb"}), frozenset({here, here / "notes"}))
+
+
+def test_places_below_a_directory_that_may_not_be_entered(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is root may enter any."""
+    write("kb/closed/deep/a.md", "")
+    looked = os.stat
+
+    def refusing(path: str | Path, **more: Any) -> os.stat_result:
+        if "closed" in Path(path).parent.parts:
+            raise PermissionError(13, "Permission denied")
+        return looked(path, **more)
+
+    monkeypatch.setattr(os, "stat", refusing)
+    places = Places.of([Path("kb/closed/deep")], [Path("kb/closed/deep/er")])
+    assert places == Places(frozenset(), frozenset({Path.cwd() / "kb/closed"}))

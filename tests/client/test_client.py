@@ -409,6 +409,8 @@ def test_changes_wait_for_their_cases(
     outcome = client.assistants.add_files("Desk", "know", tested=True)
     assert outcome.assistant.knowledge[0].path == "know/a.md"
     assert client.assistants.rollback("Desk", 1, tested=True).definition.model is None
+    with pytest.raises(gptasst.UsageError, match=r"revision is '1', but must be a whole number"):
+        client.assistants.rollback("Desk", "1")  # type: ignore[arg-type]
     write("as/Desk.toml", 'name = "Desk"\ninstructions = "You are rude."\n')
     write("as/Desk.cases.toml", Path("Desk.cases.toml").read_text())
     with pytest.raises(gptasst.PartlyDone, match="`Desk` stays at revision"):

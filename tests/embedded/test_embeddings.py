@@ -74,6 +74,19 @@ def test_passages_are_found_by_meaning(
     assert found[0]["path"] == "a.md"
 
 
+@pytest.mark.embedded
+def test_a_language_that_the_model_does_not_know_is_searched_by_words(
+    cli: Cli, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPTASST_EMBEDDING_MODEL", "embedded")
+    write("a.md", "收到商品后七天内可以无理由退货,运费由买家承担。\n")
+    write("b.md", "手机屏幕碎裂不在保修范围内。\n")
+    assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md", "b.md").code == 0
+    assert cli("assistant", "search", "W", "明天天气怎么样", "--json").json["passages"] == []
+    found = cli("assistant", "search", "W", "怎么退货", "--json").json["passages"]
+    assert [each["path"] for each in found] == ["a.md"]
+
+
 def test_the_fetch_is_reported(
     cli: Cli, write: Write, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,9 +18,10 @@ from gptasst.knowledge.index import insert_passages, matches
 from gptasst.knowledge.indexer import Indexer, index_words
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.search import found_passages
+from gptasst.knowledge.stems import fold
 from gptasst.knowledge.types import Passage
 from gptasst.knowledge.vectors import _digest, _signs
-from gptasst.knowledge.words import TOKENIZER, VERSION, found_words, tokens
+from gptasst.knowledge.words import TOKENIZER, VERSION, found_words, tokens, tokens_of_all
 from gptasst.storage.database import Database, Schema
 from tests.conftest import Cli, Write
 
@@ -272,6 +273,19 @@ _some_text = st.text(
 )
 
 
+# Letters that are folded, marks, letters that join with a neighbour, and scripts without spaces.
+_any_text = st.text(
+    st.one_of(
+        st.sampled_from("aAbBßÄéıİŉǅ09_-.,+# \u0301\u0308\u00ad\u200bйЙіεΣςשׁעلةﷺकािখ"
+                        "退貨リンﾌﾟか\u3099한글\u1112\u1161\u11abสวัดี"),
+        st.characters(),
+    ),
+    max_size=12,
+)  # fmt: skip
+_LANGUAGES = ["", "arabic", "french", "german", "greek", "hebrew", "hindi", "polish", "russian",
+              "turkish", "ukrainian"]  # fmt: skip
+
+
 class TestNames:
     @given(st.lists(_some_text, min_size=1, max_size=4))
     @settings(max_examples=300, deadline=None)
@@ -285,6 +299,20 @@ class TestNames:
             for word in found_words(text):
                 wanted = set(tokens(word, "english"))
                 assert wanted <= _ascii_tokens(indexed)
+
+    @given(st.lists(_any_text, min_size=1, max_size=6), st.sampled_from(_LANGUAGES))
+    @settings(max_examples=300, deadline=None)
+    def test_many_words_at_once_are_indexed_like_each_alone(
+        self, texts: list[str], language: str
+    ) -> None:
+        words = set(itertools.chain.from_iterable(map(found_words, texts)))
+        together = {word: list(written) for word, written in tokens_of_all(words, language)}
+        assert together == {word: list(tokens(word, language)) for word in words}
+
+    @given(_any_text, _any_text)
+    @settings(max_examples=300, deadline=None)
+    def test_a_text_is_folded_like_its_lines(self, first: str, second: str) -> None:
+        assert fold(f"{first}\n{second}") == f"{fold(first)}\n{fold(second)}"
 
     @pytest.mark.parametrize("language", ["english", "german"])
     @pytest.mark.parametrize("part", ["A", "aA", "a1", "a++", "b#a++", "abc"])

@@ -158,6 +158,8 @@ class TestWords:
             ("شاشتي", "لا يشمل الضمان كسر الشاشة."),
             ("المدرسه", "المدرسة قريبة من البيت."),
             ("configuration", "the config file"),
+            ("ev", "Bu kurallar evlerde de geçerlidir ve çok önemli."),
+            ("खाते", "यह खाता सेटिंग से हटाया जा सकता है और बंद भी।"),
             ("remboursements", "Le remboursement est fait dans les dix jours pour la commande."),
         ],
     )
@@ -210,6 +212,8 @@ class TestWords:
             ("kangaroo football shakle", "A shackle carries three tons."),
             ("version 9.9.9", "9 apples"),
             ("谢谢", "产品自购买之日起七天内可以无理由退货。"),
+            ("明日の天気", "前日の夜は食事を控えてください。"),
+            ("ワールドカップ", "パスワードを変更する"),
             ("ありがとう", "返品は七日以内にお願いします。"),
         ],
     )
@@ -231,6 +235,8 @@ class TestWords:
             ("退货须在七天之内提交申请,并附上购买时的发票和收据。", "chinese"),
             ("返品は七日以内にお願いします。", "japanese"),
             ("Claims over $1,000 need the approval of a director, or ten days.", "english"),
+            ("%s -l -d -s: 选项必须与一个已有的文件一起使用, 否则会被忽略。", "chinese"),
+            ("de la en el: 옵션은 파일과 함께 사용해야 합니다.", "korean"),
             ("RateLimiter", ""),
             ("会議", ""),
         ],
@@ -414,6 +420,36 @@ class TestMeaning:
         assert found["similarity"] == pytest.approx(1)
         ran = cli("assistant", "search", "W", "repair automobile")
         assert "meaning: 1.00" in ran.stdout.decode()
+
+    @pytest.mark.parametrize(
+        ("question", "text", "found"),
+        [
+            ("repair automobile", "mend vehicle", True),
+            ("repair of the automobile", "The vehicle is mended here. 2024-01-01", True),
+            ("Wie kann ich das automobile repair?", "Das vehicle ist hier, und es ist gut.", False),
+            ("repair 明天天气怎么样", "mend 退货须在七天之内提交申请。", False),
+            ("AX-7 9999", "9998", False),
+        ],
+    )
+    def test_a_model_for_english_finds_nothing_for_questions_in_other_languages(
+        self,
+        cli: Cli,
+        write: Write,
+        embeddings: LoopbackServer,
+        monkeypatch: pytest.MonkeyPatch,
+        question: str,
+        text: str,
+        found: bool,
+    ) -> None:
+        """Where it knows little, all texts are about as similar."""
+        monkeypatch.setattr("gptasst.context.server._ServerEmbedder.only_english", True)
+        monkeypatch.setattr(vectors, "_LEAST_SIMILARITY", -1)
+        write("a.md", text)
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md").code == 0
+        ran = cli("assistant", "search", "W", question, "--json")
+        assert bool(ran.json["passages"]) == found
+        monkeypatch.setattr("gptasst.context.server._ServerEmbedder.only_english", False)
+        assert cli("assistant", "search", "W", question, "--json").json["passages"]
 
     def test_a_content_gets_its_vector_once(
         self, cli: Cli, write: Write, embeddings: LoopbackServer

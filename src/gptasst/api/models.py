@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from gptasst.api.capabilities import Capability
 from gptasst.api.connection import Connection, read_json
-from gptasst.api.failures import code_of, is_about_model, is_missing_path, message_of
+from gptasst.api.failures import code_of, is_about_model, is_missing_path, is_no_access, message_of
 from gptasst.api.http import StatusFailure
 from gptasst.api.limits import patience
 from gptasst.api.response_items import objects
@@ -93,7 +93,7 @@ _POSTS: Mapping[Capability, str] = {
     "input tokens": "/responses/input_tokens",
 }
 _BATCHED = "/v1/responses"
-_NOT_ABOUT_THE_PATH = (401, 403, 408, 429, 500)
+_NOT_ABOUT_THE_PATH = (408, 429, 500)
 
 
 class SlotGateway:
@@ -165,7 +165,7 @@ class ProbeGateway:
                 body = {"tools": every_tool()}
                 response = self._send("POST", "/responses", body)
             except StatusFailure as error:
-                if error.status_code in _NOT_ABOUT_THE_PATH and error.status_code != 500:
+                if _is_about_key(error) or error.status_code in (408, 429):
                     raise
                 return told_by_refusal(error)
         return told_by_headers(response.headers)
@@ -186,7 +186,7 @@ class ProbeGateway:
             try:
                 self._send("POST", "/batches", body)
             except StatusFailure as error:
-                if error.status_code in (401, 403):
+                if _is_about_key(error):
                     raise
                 return not (is_missing_path(error) or _BATCHED in message_of(error))
         return True
@@ -212,13 +212,18 @@ class ProbeGateway:
             except StatusFailure as error:
                 if or_fails and error.status_code == 500:
                     return True
-                if error.status_code in _NOT_ABOUT_THE_PATH or error.status_code > 501:
+                status = error.status_code
+                if _is_about_key(error) or status in _NOT_ABOUT_THE_PATH or status > 501:
                     raise
                 return not is_missing_path(error)
             body = read_json(response)
         # LM Studio reports an unknown path with status 200. open-responses-server answers an empty
         # request with `null`.
         return body is None or (isinstance(body, dict) and not body.get("error"))
+
+
+def _is_about_key(error: StatusFailure) -> bool:
+    return is_no_access(error.status_code, code_of(error))
 
 
 # No context is smaller, so that a run with fewer tokens needs no request.

@@ -4,36 +4,19 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gptasst.apply.reading import read_as_kept
 from gptasst.apply.sources import file_of_source
-from gptasst.definitions.toml import dump_definition
+from gptasst.definitions.toml import differing_keys, dump_definition
 
 if TYPE_CHECKING:
     from gptasst.assistants.types import Assistant
     from gptasst.definitions.library import InstructionLibrary
     from gptasst.definitions.types import Definition
-
-
-def differing_keys(one: Definition, other: Definition) -> tuple[str, ...]:
-    """The differing keys of two definitions, in TOML form: `settings.temperature`."""
-    import tomllib
-
-    flat = [dict(_flat(tomllib.loads(dump_definition(each)))) for each in (one, other)]
-    keys = dict.fromkeys((*flat[0], *flat[1]))
-    return tuple(key for key in keys if flat[0].get(key) != flat[1].get(key))
-
-
-def _flat(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in table.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
 
 
 def difference(assistant: Assistant, definition: Definition, path: str) -> str:

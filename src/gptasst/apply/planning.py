@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gptasst.apply.differences import difference, differing_keys
+from gptasst.apply.differences import difference
 from gptasst.apply.matching import matched
 from gptasst.apply.reading import ReadDirectories, nothing_named, read_directories
 from gptasst.apply.types import (
@@ -16,6 +16,7 @@ from gptasst.apply.types import (
     PlannedAssistant,
     PlannedKnowledge,
 )
+from gptasst.definitions.toml import differing_keys
 from gptasst.errors import GptasstError, InvalidDefinition, InvalidInput, UsageError
 from gptasst.threads import workers
 

@@ -389,7 +389,7 @@ class LocalStore:
                     self._note(only_words(read_assistant(connection, assistant_id).name, model))
                 return None
         try:
-            return Meant(model, self._embedder.embed([text])[0])
+            return Meant(model, self._embedder.embed([text])[0], self._embedder.only_english)
         except GptasstError as error:
             self._note(f"searched by words only, as `{model}` can't embed: {error.message}")
             return None

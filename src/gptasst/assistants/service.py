@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptasst.assistants.store import numbered, revision_named
+from gptasst.assistants.store import compared, numbered, revision_named
 from gptasst.assistants.types import (
     AssistantChange,
     AssistantImport,
@@ -315,7 +315,7 @@ class AssistantService:
 
     def history(self, name: str) -> Iterator[Revision]:
         """Every revision of an assistant, oldest first, as they arrive."""
-        return self._store.history(self._store.summary(name))
+        return compared(self._store.history(self._store.summary(name)))
 
     def revision(self, assistant: Assistant, number: int) -> Revision:
         """One revision of an assistant.

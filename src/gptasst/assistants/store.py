@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from gptasst.errors import NotFound, UsageError
@@ -213,6 +214,17 @@ def revision_named(name: str) -> tuple[str, int] | None:
     """The assistant and the revision that `NAME@REVISION` means; `None` for other names."""
     found = _REVISION.fullmatch(name)
     return (found[1], int(found[2])) if found else None
+
+
+def compared(revisions: Iterable[Revision]) -> Iterator[Revision]:
+    """Revisions, oldest first, each with the keys that it changed."""
+    from gptasst.definitions.toml import differing_keys
+
+    before = None
+    for revision in revisions:
+        changed = differing_keys(before, revision.definition) if before else ()
+        before = revision.definition
+        yield replace(revision, changed=changed)
 
 
 def numbered(revisions: Sequence[Revision], number: int, name: str) -> Revision:

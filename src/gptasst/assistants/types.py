@@ -69,12 +69,17 @@ WHY_UNREADABLE = "a newer gptasst wrote it, or its metadata is damaged"
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One saved state of an assistant's definition; `number` counts from 1."""
+    """One saved state of an assistant's definition; `number` counts from 1.
+
+    In a history, `changed` are the keys that differ from the revision before:
+    `settings.temperature`.
+    """
 
     number: int
     definition: Definition
     created_at: datetime
     current: bool
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

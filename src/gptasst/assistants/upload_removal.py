@@ -24,8 +24,11 @@ _FILES_AT_ONCE = 100
 
 # A vector store, and the sha256 of its files by id, where an attribute has it.
 HeldFiles: TypeAlias = tuple[VectorStore, Mapping[str, str]]
-# A file's id, and whether it was deleted; or why that failed.
-Deletion: TypeAlias = tuple[str, bool | GptasstError]
+# A file's id, and whether it was deleted (`None`: kept, as it may be in use); or why that failed.
+Deletion: TypeAlias = tuple[str, bool | GptasstError | None]
+# The codes of errors that may concern one vector store, and how many such there may be.
+_OF_ONE_STORE = ("service_error", "bad_request", "no_permission", "not_an_api", "incomplete_list")
+_MOST_UNREAD = 3
 
 
 class FileUsage:
@@ -38,12 +41,23 @@ class FileUsage:
     Args:
         vector_stores: the project.
         cache: remembers what was read.
+        note: called once for a vector store whose files the server fails to list.
+
+    Attributes:
+        unread: the ids of those vector stores. They may use any file.
     """
 
-    def __init__(self, vector_stores: VectorStoreGateway, cache: ProjectCache) -> None:
+    def __init__(
+        self,
+        vector_stores: VectorStoreGateway,
+        cache: ProjectCache,
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._stores = vector_stores
         self._cache = cache
+        self._note = note
         self._lock = threading.Lock()
+        self.unread: frozenset[str] = frozenset()
 
     def look(self) -> Sequence[HeldFiles]:
         """Every vector store with its current files."""
@@ -83,18 +97,43 @@ class FileUsage:
 
             changed = [store for store in stores if not stands(store)]
             held = {store.id: before[store.id][1] for store in stores if store.id in before}
+            failed: list[tuple[VectorStore, GptasstError]] = []
             for start in range(0, len(changed), _STORES_AT_ONCE):
                 group = changed[start : start + _STORES_AT_ONCE]
                 found = mapped(self._files_of, group, _JOBS)
-                held |= {store.id: files for store, files in zip(group, found, strict=True)}
-                seen = {store.id: (_state(store), held[store.id]) for store in group}
-                self._cache.remember_store_files({i: to for i, to in seen.items() if to[0]})
+                seen: dict[str, tuple[str, dict[str, str]]] = {}
+                for store, files in zip(group, found, strict=True):
+                    if isinstance(files, GptasstError):
+                        failed.append((store, files))
+                        continue
+                    held[store.id] = files
+                    if state := _state(store):
+                        seen[store.id] = (state, files)
+                self._cache.remember_store_files(seen)
+                if len(failed) > _MOST_UNREAD:
+                    raise failed[0][1]
+            self._tell_unread(failed)
             if whole_list:
                 self._cache.forget_store_files(before.keys() - held.keys())
-            return [(store, held[store.id]) for store in stores]
+            return [(store, held.get(store.id, {})) for store in stores]
 
-    def _files_of(self, store: VectorStore) -> dict[str, str]:
-        found = self._stores.files_if_there(store.id) if store.files else ()
+    def _tell_unread(self, failed: Sequence[tuple[VectorStore, GptasstError]]) -> None:
+        for store, error in failed:
+            if store.id not in self.unread:
+                called = f"`{store.name}` ({store.id})" if store.name else f"`{store.id}`"
+                self._note(
+                    f"the files of the vector store {called} can't be read, so any may be used"
+                    f" there: {error.message}"
+                )
+        self.unread = frozenset(store.id for store, _ in failed)
+
+    def _files_of(self, store: VectorStore) -> dict[str, str] | GptasstError:
+        try:
+            found = self._stores.files_if_there(store.id) if store.files else ()
+        except GptasstError as error:
+            if error.code in _OF_ONE_STORE:
+                return error
+            raise
         return {file.id: str(file.attributes.get("sha256", "")) for file in found}
 
     def delete_unused(
@@ -104,6 +143,8 @@ class FileUsage:
         besides: Collection[str] = (),
     ) -> Sequence[Deletion]:
         """Delete files that no vector store holds, looking right before.
+
+        None is deleted if the files of a vector store can't be read.
 
         Args:
             file_ids: the files.
@@ -115,7 +156,11 @@ class FileUsage:
             group = file_ids[start : start + _FILES_AT_ONCE]
             used = {i for store, ids in self.look() if store.id not in besides for i in ids}
             outcomes += [(file_id, False) for file_id in group if file_id in used]
-            outcomes += delete_all([i for i in group if i not in used], delete)
+            unused = [file_id for file_id in group if file_id not in used]
+            if self.unread.difference(besides):
+                outcomes += [(file_id, None) for file_id in unused]
+            else:
+                outcomes += delete_all(unused, delete)
         return outcomes
 
     def listed(self) -> Sequence[VectorStore]:
@@ -181,7 +226,7 @@ class UploadRemover:
             file_ids: the uploads.
             besides: vector stores to ignore.
 
-        Returns unused files that stay because they may be somebody else's.
+        Returns files that stay because they may be somebody else's, or used by somebody else.
         """
         wanted = list(dict.fromkeys(file_ids))
         if not wanted:
@@ -193,13 +238,14 @@ class UploadRemover:
                 self._files.delete(file_id)
 
         outcomes = self._usage.delete_unused(wanted, remove, besides)
-        unused = [file_id for file_id, gone in outcomes if gone is True]
+        unused = [file_id for file_id, outcome in outcomes if outcome is True]
+        doubtful = [file_id for file_id, outcome in outcomes if outcome is None]
         self._cache.forget_uploads([i for i in unused if i in proven])
         self._cache.forget_uploads(gone)
         for _, outcome in outcomes:
             if isinstance(outcome, GptasstError):
                 raise outcome
-        return [file_id for file_id in unused if file_id not in proven | gone]
+        return [*doubtful, *(file_id for file_id in unused if file_id not in proven | gone)]
 
     def keep(self, store_id: str, file_ids: Iterable[str]) -> None:
         """Remember uploads that an assistant no longer uses, until it is deleted."""

@@ -11,8 +11,10 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from gptasst.api.files import START
 from gptasst.api.gateway import OpenAIGateway
 from gptasst.api.types import Batch, Usage
 from gptasst.batches.fetch import (
@@ -24,7 +26,7 @@ from gptasst.batches.fetch import (
     why_unanswered,
 )
 from gptasst.batches.records import BatchRecords, RecordedBatch, read_manifest
-from gptasst.batches.submit import MARK, MARK_VERSION, JobRequests, Submitter
+from gptasst.batches.submit import LIFETIME, MARK, MARK_VERSION, JobRequests, Submitter
 from gptasst.batches.types import BatchItem, BatchManifest, Fetched, OnBatches, Submission
 from gptasst.each.journal import FinishedRun, RunJournal
 from gptasst.each.types import EachJob, FileResult
@@ -40,6 +42,8 @@ from gptasst.values import dataclass
 
 # A batch ends after 24 hours; the rest is for writing its files.
 _LONGEST_WAIT = 25 * 3600.0
+# After this time the manifest of a batch is gone, so its answers belong to nothing.
+_READABLE = timedelta(seconds=LIFETIME) + timedelta(days=1)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 60.0
 # The manifest is gone, damaged, of another version, or not served.
 _NO_MANIFEST = ("gone", "unknown_manifest", "bad_request", "no_endpoint", "not_an_api")
@@ -157,8 +161,11 @@ class BatchService:
     def _learn(self, basis: str) -> None:
         """Find batches that were submitted elsewhere, or by a process that was killed."""
         known = self.records.known(self.scope)
-        for batch in self.all():
-            if batch.id not in known and batch.metadata.get("basis") == basis:
+        oldest = datetime.now(UTC) - _READABLE
+        for batch in self.gateway.batches.list():
+            if START < batch.created_at < oldest:  # as all that follow
+                return
+            if _is_own(batch) and batch.id not in known and batch.metadata.get("basis") == basis:
                 try:
                     self._recorded(batch)
                 except (NotFound, ServiceError) as error:
@@ -170,9 +177,9 @@ class BatchService:
         for _ in batch_answers(self.gateway.batches, batch, recorded, self.journal):
             pass
 
-    def all(self) -> list[Batch]:
-        """The batches that gptasst submitted, newest first."""
-        return [b for b in self.gateway.batches.list() if b.metadata.get(MARK) == MARK_VERSION]
+    def all(self) -> Iterator[Batch]:
+        """The batches that gptasst submitted, newest first, as they arrive."""
+        return filter(_is_own, self.gateway.batches.list())
 
     def get(self, batch_id: str) -> Batch:
         """One batch.
@@ -181,7 +188,7 @@ class BatchService:
             NotFound: there is none of that id, or gptasst did not submit it.
         """
         batch = self.gateway.batches.get(batch_id)
-        if batch.metadata.get(MARK) != MARK_VERSION:
+        if not _is_own(batch):
             raise NotFound(
                 f"batch `{batch_id}` was not submitted by gptasst",
                 hint=f"{cmd('batch list')} lists those that were",
@@ -332,3 +339,8 @@ class BatchService:
         learnt = RecordedBatch(manifest, None, tuple(items))
         self.records.add(self.scope, batch.id, manifest, learnt.items, None)
         return learnt
+
+
+def _is_own(batch: Batch) -> bool:
+    """Whether gptasst submitted a batch, on any machine."""
+    return batch.metadata.get(MARK) == MARK_VERSION

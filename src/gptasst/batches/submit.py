@@ -245,7 +245,7 @@ def _item(given: EachInput) -> BatchItem:
 
 
 # OpenAI's expiry of batch files, set explicitly for servers without a default.
-_LIFETIME = 30 * 86_400
+LIFETIME = 30 * 86_400
 
 
 class BatchFiles:
@@ -316,7 +316,7 @@ class _LineFile:
             sha256=sha256,
             purpose="batch",
             media_type="application/jsonl",
-            expires_after=_LIFETIME,
+            expires_after=LIFETIME,
         )
 
     def delete(self) -> None:

@@ -7,6 +7,8 @@ import errno
 import functools
 import io
 import os
+import re
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -27,6 +29,7 @@ from gptasst.cli.commands import (
     remember_globals,
     show_help,
 )
+from gptasst.cli.mistyped import foreign_option
 from gptasst.cli.output import Output
 from gptasst.cli.session import GlobalOptions, session
 from gptasst.errors import GptasstError, StateError, UsageError, unexpected
@@ -97,6 +100,8 @@ class Root(Group):
 
         if word.lower() in _WORK:
             return "run"
+        if len(word.split()) > 1:
+            return f"run NAME -t {shlex.quote(word)}"
         with contextlib.suppress(GptasstError):
             if word in AppContext(os.environ).library.names():
                 return f"run {word}"
@@ -167,13 +172,17 @@ def _as_known(error: Exception) -> GptasstError:
         context = getattr(error, "ctx", None)
         words = context.command_path.removeprefix("gptasst").lstrip() if context else ""
         hint = f"{cmd(f'{words} --help'.lstrip())} shows how it is used" if context else None
-        message = error.format_message().rstrip(".")
+        message = _plain(error.format_message().rstrip("."))
         if near := getattr(error, "possibilities", None):
             message = message.partition(" (")[0].rstrip(".")
             typed = str(getattr(error, "option_name", ""))
             # The same letters in another order are the likeliest.
             best = next((o for o in near if sorted(o) == sorted(typed)), None)
             hint = f"did you mean `{best or nearest(typed, near) or near[0]}`?"
+        hint = foreign_option(str(getattr(error, "option_name", "")), words) or hint
+        if words == "auth login" and "extra argument" in message:
+            message = "a key is not given as an argument, which other programs could see"
+            hint = f"{cmd(words)} asks for it, or reads it from a pipe"
         known: GptasstError = UsageError(message[:1].lower() + message[1:], hint=hint)
     elif isinstance(error, OSError) and error.strerror:  # most likely a full disk
         place = f"`{error.filename}`: " if error.filename else ""
@@ -182,6 +191,12 @@ def _as_known(error: Exception) -> GptasstError:
         known = unexpected(error)
     known.__cause__ = error
     return known
+
+
+def _plain(message: str) -> str:
+    """A message of Typer's without the words of programmers."""
+    number = re.sub("is not a valid float( range)?$", "is not a number", message)
+    return re.sub("is not a valid int(eger)?( range)?$", "is not a whole number", number)
 
 
 def _forget_stdout() -> None:

@@ -345,7 +345,8 @@ def history(session: Session, name: NameArgument) -> None:
         Column("created", lambda r: time_text(r.created_at), dim=True),
         Column("name", lambda r: r.definition.name, cuts=True),
         Column("model", lambda r: r.definition.model or "", gives_way=1),
-        Column("instruction", lambda r: r.definition.instruction or "", cuts=True, gives_way=2),
+        Column("instruction", lambda r: r.definition.instruction or "", cuts=True, gives_way=3),
+        Column("changed", lambda r: ", ".join(r.changed), cuts=True, gives_way=2),
     ]
     from gptasst.cli.batches_of_rows import print_as_they_come
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -37,6 +38,7 @@ from gptasst.inputs.encoding import named_encoding
 
 if TYPE_CHECKING:
     from gptasst.assistants.types import Assistant, KnowledgeChange
+    from gptasst.inputs.reading import Refusal
     from gptasst.inputs.watching import Places
     from gptasst.knowledge.types import KnowledgeFile
 
@@ -160,28 +162,17 @@ def sync(
     service, screening = session.context.assistants, session.screening(allow_secrets)
     known = named_encoding(encoding)
 
-    def plan() -> KnowledgeChange:
+    def plan(missed: Collection[str] = ()) -> KnowledgeChange:
         with session.waiting():
-            return service.plan_sync(service.current(name), screening, encoding=known)
+            assistant = _with_missed(service.current(name), missed)
+            return service.plan_sync(assistant, screening, encoding=known)
 
     if watch:
         with session.waiting():
             assistant = service.current(name)
-        agreed: set[str] = set()
-        told: set[str] = set()
-        follow(
-            session.output,
-            assistant,
-            lambda: _sync_again(
-                session,
-                plan(),
-                keep_files=keep_files,
-                tested=tested,
-                yes=yes,
-                agreed=agreed,
-                told=told,
-            ),
-        )
+        options = {"keep_files": keep_files, "tested": tested}
+        followed = _Followed(session, plan, yes=yes, options=options)
+        follow(session.output, assistant, followed.sync)
     change = plan()
     if not change.assistant.complete:
         session.output.warn(incomplete_text(change.assistant))
@@ -190,43 +181,64 @@ def sync(
     _carry_out(session, change, dry_run=dry_run, keep_files=keep_files, tested=tested)
 
 
-def _sync_again(
-    session: Session,
-    change: KnowledgeChange,
-    *,
-    keep_files: bool,
-    tested: bool,
-    yes: bool,
-    agreed: set[str],
-    told: set[str],
-) -> Assistant:
-    """One sync of many: silent if nothing changed, and asks about each path only once.
+def _with_missed(assistant: Assistant, missed: Collection[str]) -> Assistant:
+    """The assistant, with paths that are added when they are there again."""
+    return replace(assistant, gone=(*assistant.gone, *sorted(missed))) if missed else assistant
+
+
+class _Followed:
+    """The syncs of one `--watch`: silent if nothing changed; asks and warns of each thing once.
 
     Args:
         session: the session of the command.
-        change: the planned change.
-        keep_files: keep unused uploads.
-        tested: its cases have to hold.
+        plan: plans a sync, which also adds some paths if they are there.
         yes: don't ask.
-        agreed: the paths outside of the working directory that may be sent.
-        told: why files are left out, as printed by the last sync.
+        options: of each change.
     """
-    new = tuple(path for path in change.outside if path not in agreed)
-    if new:
-        session.confirm(_question(new, change.assistant.name), yes=yes)
-        agreed.update(new)
-    reasons = [refusal.reason for refusal in change.plan.refused]
-    before = set(told)
-    told.clear()
-    told.update(reasons)
-    if change.plan.is_empty:
-        for reason in reasons:
-            if reason not in before:
-                session.output.warn(f"left out: {reason}")
-        return change.assistant
-    if not change.assistant.complete:
-        session.output.warn(incomplete_text(change.assistant))
-    return _carried_out(session, change, keep_files=keep_files, tested=tested)
+
+    def __init__(
+        self,
+        session: Session,
+        plan: Callable[[Collection[str]], KnowledgeChange],
+        *,
+        yes: bool,
+        options: Mapping[str, bool],
+    ) -> None:
+        self._session = session
+        self._plan = plan
+        self._yes = yes
+        self._options = options
+        self._agreed: set[str] = set()  # paths outside of the working directory
+        self._told: set[str] = set()  # why the last sync left files out
+        # Removed here because they were not there: a checkout of another branch, or an editor that
+        # takes its time, brings them back.
+        self._missed: set[str] = set()
+
+    def sync(self) -> Assistant:
+        change = self._plan(self._missed)
+        self._ask(change)
+        new, self._told = self._not_told(change), {r.reason for r in change.plan.refused}
+        if change.plan.is_empty and not any(file.is_late for file in change.plan.unchanged):
+            for refusal in new:
+                self._session.output.warn(f"left out: {refusal.reason}")
+            return change.assistant
+        if not change.assistant.complete:
+            gone = tuple(path for path in change.assistant.gone if path not in self._missed)
+            self._session.output.warn(incomplete_text(replace(change.assistant, gone=gone)))
+        self._missed |= {file.path for file in change.plan.remove}
+        change = replace(change, plan=replace(change.plan, refused=new))
+        assistant = _carried_out(self._session, change, **self._options)
+        self._missed -= {file.path for file in assistant.knowledge}
+        return _with_missed(assistant, self._missed)
+
+    def _ask(self, change: KnowledgeChange) -> None:
+        new = tuple(path for path in change.outside if path not in self._agreed)
+        if new:
+            self._session.confirm(_question(new, change.assistant.name), yes=self._yes)
+            self._agreed.update(new)
+
+    def _not_told(self, change: KnowledgeChange) -> tuple[Refusal, ...]:
+        return tuple(one for one in change.plan.refused if one.reason not in self._told)
 
 
 def _question(outside: Sequence[str], name: str) -> str:
@@ -271,7 +283,15 @@ _LONGEST_PAUSE = 60.0
 
 _ATTEMPTS = 3  # attempts for files that the server refused, until they change
 
-_FINAL = ("no_vector_stores", "no_endpoint", "bad_request", "redirected", "quota", "expired")
+_FINAL = (
+    "no_vector_stores",
+    "no_endpoint",
+    "no_embeddings",
+    "bad_request",
+    "redirected",
+    "quota",
+    "expired",
+)
 
 # Updates the knowledge; returns the assistant.
 Sync = Callable[[], "Assistant"]
@@ -319,6 +339,10 @@ def _sync_first(output: Output, assistant: Assistant, sync: Sync) -> Assistant:
         return sync()
     except PartlyDone as error:
         output.warn(error.message)
+    except UsageError as error:
+        if error.code != "edit_conflict":
+            raise
+        return _sync_sometime(output, assistant, sync)
     return assistant
 
 
@@ -332,7 +356,9 @@ def _sync_sometime(output: Output, assistant: Assistant, sync: Sync) -> Assistan
         except InvalidInput as error:  # refused files: their next change may help
             output.warn(error.message)
             return assistant
-        except (ServiceError, LimitReached, PartlyDone) as error:
+        except (ServiceError, LimitReached, PartlyDone, UsageError) as error:
+            if isinstance(error, UsageError) and error.code != "edit_conflict":
+                raise
             if error.code == "cases_failed":
                 output.warn(error.message)
                 return assistant

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gptasst.cli.batches_of_rows import print_as_they_come
 from gptasst.cli.commands import CommandGroup, command
 from gptasst.cli.output import Output, count_text, harmless, time_text
 from gptasst.cli.progress import Activity, Drawn, Transfers
@@ -160,11 +161,10 @@ def list_batches(session: Session) -> None:
         Column("done", progress_text, right=True),
         Column("submitted", lambda b: time_text(b.created_at), gives_way=1, dim=True),
     ]
-    with session.waiting():
-        found = session.context.batches.all()
-    session.output.table(
+    print_as_they_come(
+        session,
         "batches",
-        found,
+        session.context.batches.all,
         columns,
         ident=lambda b: b.id,
         empty=f"no batches; {cmd('run NAME FILE... --each --batch -o DIR')} submits one",

@@ -24,8 +24,9 @@ def print_as_they_come(
     open_items: Callable[[], Iterable[_Item]],
     columns: Sequence[Column[_Item]],
     ident: Callable[[_Item], str],
+    empty: str = "",
 ) -> None:
-    """Print a list as `Output.table` does, but a page at a time.
+    """Print a list as `Output.table` does, but while it arrives: on a terminal a page at a time.
 
     What arrived before an error is printed; the JSON document has both.
 
@@ -35,6 +36,7 @@ def print_as_they_come(
         open_items: begins to read the items.
         columns: columns of the table.
         ident: the text that `--quiet` prints for an item.
+        empty: the text printed instead of an empty table.
 
     Raises:
         GptasstError: an error of the items.
@@ -43,7 +45,8 @@ def print_as_they_come(
     came: list[_Item] = []
     try:
         with session.waiting():
-            batches = _batches(open_items(), came)
+            size = _BATCH if output.draws or output.mode == "json" else 1
+            batches = _batches(open_items(), came, size)
             first = next(batches, [])
             if output.mode == "json":
                 first += itertools.chain.from_iterable(batches)
@@ -51,7 +54,7 @@ def print_as_they_come(
             pieces = _pieces(output, name, itertools.chain([first], batches), columns, came)
             write_pieces(output.stdout, pieces)
             return
-        output.table(name, first, columns, ident=ident, empty=f"no {name}")
+        output.table(name, first, columns, ident=ident, empty=empty or f"no {name}")
         for batch in batches:
             output.table(name, batch, columns, ident=ident, empty="")
     except GptasstError as error:
@@ -59,7 +62,7 @@ def print_as_they_come(
         raise
 
 
-def _batches(items: Iterable[_Item], came: list[_Item]) -> Iterator[list[_Item]]:
+def _batches(items: Iterable[_Item], came: list[_Item], size: int) -> Iterator[list[_Item]]:
     """Items in batches; an error comes after the batch of the items before it."""
     items = iter(items)
     failure: GptasstError | None = None
@@ -67,7 +70,7 @@ def _batches(items: Iterable[_Item], came: list[_Item]) -> Iterator[list[_Item]]
         batch: list[_Item] = []
         try:
             batch += itertools.islice(items, 1)
-            while batch and len(batch) < _BATCH:
+            while batch and len(batch) < size:
                 batch.append(next(items))
         except StopIteration:
             pass

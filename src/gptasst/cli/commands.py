@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from gptasst.cli.mistyped import SYNONYMS, name_taken_for_file, refuse_lost, refuse_mistyped
 from gptasst.cli.output import Output
 from gptasst.cli.session import GLOBALS, GlobalOptions, session
 from gptasst.errors import UsageError
@@ -150,9 +151,10 @@ class Group(TyperGroup):
             return "--help"
         return swapped or nearest(word, self.builders, _NEAR) or self.meant(word)
 
-    def meant(self, word: str) -> str | None:  # noqa: ARG002  # the whole program knows more
+    def meant(self, word: str) -> str | None:
         """The command that a known wrong name stands for."""
-        return None
+        names = (name for name, others in SYNONYMS.items() if word.lower() in others)
+        return next((name for name in names if name in self.builders), None)
 
 
 def command(
@@ -236,7 +238,25 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         assignments = [name for name, metavar in self._list_options() if metavar == ASSIGNMENTS]
         names = [name for name, _ in self._list_options()]
-        return super().parse_args(ctx, spread_lists(args, names, assignments))
+        words = spread_lists(args, names, assignments)
+        if ctx.resilient_parsing:
+            return super().parse_args(ctx, words)
+        refuse_mistyped(args, [name for each in self.get_params(ctx) for name in each.opts])
+        values: dict[str, Any] = {}
+        try:
+            values, _, order = self.make_parser(ctx).parse_args(list(words))
+            refuse_lost(order, values)
+            return super().parse_args(ctx, words)
+        except typer.TyperException as error:
+            untold: Any = error  # Typer's own classes are not public
+            untold.ctx = getattr(error, "ctx", None) or ctx
+            missing = getattr(getattr(error, "param", None), "name", None) == "name"
+            hint = missing and name_taken_for_file(ctx.command_path, args, values.get("file") or ())
+            if not hint:
+                raise
+            known = UsageError("NAME is missing, as -f takes all words after it", hint=hint)
+            known.profile = ctx.meta.get(GLOBALS, GlobalOptions()).profile
+            raise known from error
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Write required arguments as `NAME`; Typer writes `{NAME}`."""

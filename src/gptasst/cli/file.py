@@ -287,7 +287,7 @@ def _delete(
 def _report_deleted(output: Output, gone: Sequence[_Row], named: Sequence[_Row]) -> None:
     for file, _ in named:
         if not any(file is row[0] for row in gone):
-            output.note(f"kept {file.id}: it is in use now")
+            output.note(f"kept {file.id}: it is in use now, or may be")
     if output.mode == "quiet":
         output.table("files", gone, _ROW_COLUMNS, ident=lambda row: row[0].id, empty="")
     else:

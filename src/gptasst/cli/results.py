@@ -257,11 +257,14 @@ def incomplete_text(assistant: Assistant) -> str:
 
 
 def note_left(output: Output, file_ids: Sequence[str]) -> None:
-    """Print unused files that stay on the server because gptasst may not have uploaded them."""
+    """Print files that stay on the server because somebody else may have made them, or use them."""
     if file_ids:
         delete = cmd(f"file delete {' '.join(file_ids)}")
         files = count_text(len(file_ids), "unused file")
-        output.note(f"{files} may belong to somebody else and were kept; {delete} deletes them")
+        output.note(
+            f"{files} may belong to somebody else, or be used by somebody else, and were kept;"
+            f" {delete} deletes them"
+        )
 
 
 def changes_text(outcome: KnowledgeOutcome) -> str:

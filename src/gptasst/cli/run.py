@@ -208,7 +208,6 @@ def run(  # one parameter an option
                 "--each runs every file on its own, so it can't continue a conversation",
                 hint="leave out --each to send all files together",
             )
-        tell_fallback(session)
         run_each(session, asked, words, output, options, dry_run=dry_run)
         return
     if by == By.h24 and not batch:

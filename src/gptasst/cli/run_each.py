@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gptasst.cli.output import Output, count_text, harmless
 from gptasst.cli.results import (
     FileTotals,
+    tell_fallback,
     tell_kept,
     totals_of,
     totals_text,
@@ -129,6 +130,9 @@ def run_each(
         force=options.force,
         by=options.by,
     )
+
+    if not dry_run:
+        tell_fallback(session)
 
     def work(asked: RunRequest) -> None:
         activity = Activity(session.output, "looking at the files")

@@ -201,12 +201,16 @@ class Assistants(AssistantKnowledge):
 
         Raises:
             NotFound: it has no revision of that number.
+            UsageError: `revision` is not a whole number.
 
         Examples:
             >>> edited = client.assistants.update("DocWriter-1", model="gpt-6.2-sol")
             >>> client.assistants.rollback("DocWriter-1", 1).revision
             3
         """
+        number: object = revision
+        if not isinstance(number, int):
+            raise UsageError(f"revision is {number!r}, but must be a whole number")
         assistant = self._service.current(name)
         earlier = self._service.revision(assistant, revision)
         if tested:

@@ -191,7 +191,7 @@ class Batches:
             >>> client.batches.list()
             []
         """
-        return self._context.batches.all()
+        return list(self._context.batches.all())
 
     def get(self, batch_id: str) -> Batch:
         """The state of a batch.

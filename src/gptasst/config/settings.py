@@ -46,7 +46,7 @@ from gptasst.config.urls import (
     refuse_open_channel,
 )
 from gptasst.errors import AccessDenied, InvalidDefinition, NotFound, UsageError
-from gptasst.hints import did_you_mean, nearest
+from gptasst.hints import cmd, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from gptasst.config.keys import StoredKeys
@@ -221,7 +221,7 @@ class Settings:
             names = self.profile_names()
             raise NotFound(
                 f"no profile `{name}`{named_by}",
-                hint=did_you_mean(name, names, f"known profiles: {', '.join(names)}"),
+                hint=did_you_mean(name, names, _known_profiles(name, names)),
                 near=nearest(name, names),
             )
         document, environ, table = self._document, self._environ, ("profiles", name)
@@ -375,6 +375,12 @@ class Settings:
             return seconds
         configured = self._document.number(float, 0.001, MAX_TIMEOUT, *table, "timeout")
         return configured or DEFAULT_TIMEOUT
+
+
+def _known_profiles(unknown: str, names: Sequence[str]) -> str:
+    adding = f"{cmd(f'config set profiles.{unknown}.base_url URL')} adds one"
+    known = f"known profiles: {', '.join(names)}"
+    return f"{known}; {adding}" if re.fullmatch(r"[A-Za-z0-9_-]+", unknown) else known
 
 
 def _read_config(path: Path) -> TomlDocument:

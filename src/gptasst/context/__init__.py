@@ -116,6 +116,7 @@ class AppContext(ServerContext):
             self.file_cache,
             self.project_cache,
             OwnUploads(lambda: self.machine_mark, self.paths.knowledge_lock),
+            self._note,
         )
 
     @cached_property

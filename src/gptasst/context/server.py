@@ -243,7 +243,7 @@ class ServerContext(MachineContext):
         directory = AssistantDirectory(
             gateway.vector_stores, gateway.conversations, self.project_cache
         )
-        usage = FileUsage(gateway.vector_stores, self.project_cache)
+        usage = FileUsage(gateway.vector_stores, self.project_cache, self._note)
         remover = UploadRemover(gateway.files, usage, self.project_cache)
         return OpenAIStore(gateway, directory, writer, remover, texts, lambda: self.machine_mark)
 
@@ -305,6 +305,8 @@ def _key_hint(profile: Profile, variable: str | None) -> str:
 
 class _ServerEmbedder:
     """Embeds texts with a server's model."""
+
+    only_english = False  # unknown
 
     def __init__(self, model: str, open_gateway: Callable[[], OpenAIGateway]) -> None:
         self.model = model

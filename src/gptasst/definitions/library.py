@@ -13,7 +13,7 @@ from gptasst.config.toml import TomlDocument
 from gptasst.definitions.toml import Origin, put_together, read_document
 from gptasst.definitions.types import CASES_ENDING, Definition, ExtendedInstruction, Instruction
 from gptasst.errors import InvalidDefinition, NotFound
-from gptasst.hints import cmd, did_you_mean, nearest
+from gptasst.hints import cmd, did_you_mean, nearest, suggestion
 from gptasst.inputs.reading import kind_of
 
 # A request has at most 10,485,760 characters, of up to four bytes each.
@@ -144,7 +144,9 @@ class InstructionLibrary:
         """
         if name.endswith(".toml"):
             if not Path(name).is_file():
-                raise NotFound(f"no instruction file `{name}`")
+                near = nearest(Path(name).stem, self._files())
+                hint = suggestion(near) if near else None
+                raise NotFound(f"no instruction file `{name}`", hint=hint, near=near)
             return Path(name), "file"
         if os.sep in name and os.path.exists(name) and not os.path.isdir(name):
             return Path(name), "file"  # a pipe, as `<(command)` makes it

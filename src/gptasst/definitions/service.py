@@ -112,6 +112,8 @@ class InstructionService:
         hint = f"{cmd(f'instruction edit {shlex.quote(name)}')} changes it"
         if os.path.lexists(path):
             raise _taken(path, hint)
+        if source is None and name in self._library.names():
+            notes = (f"it hides the instruction `{name}` that was there before",)
         if cases is not None:
             _create(cases_path, cases, "rename it, or choose another name", in_project=in_project)
         _create(path, text.encode("utf-8"), hint, in_project=in_project)

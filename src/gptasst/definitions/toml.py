@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gptasst.config.toml import TomlDocument
@@ -253,6 +253,32 @@ def dump_definition(definition: Definition) -> str:
     """Write a definition as TOML; `parse_definition` reads the same definition back."""
     import tomli_w
 
+    text = tomli_w.dumps(_document(definition), multiline_strings=True)
+    if definition.cases:
+        from gptasst.definitions.cases import cases_text
+
+        text += cases_text(definition.cases)
+    return text
+
+
+def differing_keys(one: Definition, other: Definition) -> tuple[str, ...]:
+    """The differing keys of two definitions, in TOML form: `settings.temperature`."""
+    flat = [dict(_flat(_document(each) | {"case": each.cases})) for each in (one, other)]
+    keys = dict.fromkeys((*flat[0], *flat[1]))
+    differing = tuple(key for key in keys if flat[0].get(key) != flat[1].get(key))
+    return tuple(key for key in differing if key != "format")  # it follows from the others
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _document(definition: Definition) -> dict[str, Any]:
+    """A definition as a TOML document, without its cases."""
     head: dict[str, Any] = {
         "format": None if definition_format(definition) == 1 else definition_format(definition),
         "name": definition.name,
@@ -278,12 +304,7 @@ def dump_definition(definition: Definition) -> str:
     for name, table in tables.items():
         if table:
             document[name] = table
-    text = tomli_w.dumps(document, multiline_strings=True)
-    if definition.cases:
-        from gptasst.definitions.cases import cases_text
-
-        text += cases_text(definition.cases)
-    return text
+    return document
 
 
 def definition_format(definition: Definition) -> int:

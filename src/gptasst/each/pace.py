@@ -29,10 +29,18 @@ _ATTEMPTS_AT_RESTART = 8
 _ENDS_ALL = (AccessDenied, NotFound, UsageError, LimitReached, StateError, InvalidDefinition)
 _ENDS_ALL_CODES = ("unreachable", "not_an_api", "no_endpoint")
 
+# Of these, what a server or a proxy does where it dislikes a single request.
+_MAY_BE_OF_ONE = ("unreachable", "not_an_api", "no_permission")
+
 
 def ends_all(error: GptasstError) -> bool:
     """Whether every other request would get the same error, so that none should be sent."""
     return isinstance(error, _ENDS_ALL) or error.code in _ENDS_ALL_CODES or error.unready
+
+
+def may_be_of_one(error: GptasstError) -> bool:
+    """Whether such an error can be about one request, where the server answers others."""
+    return error.code in _MAY_BE_OF_ONE
 
 
 class Pace:
@@ -53,7 +61,7 @@ class Pace:
         self._budget: int | None = None
         self._budget_until = 0.0
         self._tokens_each = 0.0
-        self._has_answered = False
+        self._was_there = False
 
     @property
     def limit(self) -> int:
@@ -102,7 +110,7 @@ class Pace:
     def answered(self, tokens: int | None) -> None:
         """Count an answer, and its tokens if they are known."""
         with self._lock:
-            self._has_answered = True
+            self._was_there = True
             self._limit = min(self._limit + 1 / self._limit, float(self._jobs))
             if tokens:
                 self._tokens_each += (
@@ -119,8 +127,8 @@ class Pace:
         return error.transient and attempt + 1 < attempts
 
     def _is_restarting(self, error: GptasstError) -> bool:
-        """Whether the server loads its model, or is gone after it answered."""
-        return error.unready or (self._has_answered and error.code == "unreachable")
+        """Whether the server loads its model, or is gone after it was there."""
+        return error.unready or (self._was_there and error.code == "unreachable")
 
     def refused(self, error: GptasstError, sent_at: float, attempt: int) -> float:
         """Count a request that was refused or lost and may be sent again.
@@ -136,6 +144,7 @@ class Pace:
         wait = error.retry_after
         if wait is None:
             wait = min(_FIRST_WAIT * 2**attempt, _LONGEST_WAIT) * random.uniform(0.75, 1.0)  # noqa: S311
+        self._was_there = self._was_there or error.code != "unreachable"
         if error.code == LimitReached.code or self._is_restarting(error):
             now = time.monotonic()
             with self._lock:

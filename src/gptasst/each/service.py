@@ -16,7 +16,7 @@ from gptasst.api.types import TextDelta, Usage
 from gptasst.assistants.types import Resolved
 from gptasst.each.files import EachFiles, EachInput
 from gptasst.each.journal import FinishedRun, RunJournal
-from gptasst.each.pace import Pace, ends_all
+from gptasst.each.pace import Pace, ends_all, may_be_of_one
 from gptasst.each.planning import job_plan, planned_files, refuse_documents
 from gptasst.each.types import EachJob, FileResult, FileTarget, JobPlan, named_paths
 from gptasst.errors import (
@@ -29,7 +29,7 @@ from gptasst.errors import (
 )
 from gptasst.inputs.encoding import WESTERN
 from gptasst.inputs.reading import input_kind
-from gptasst.models.prices import Window
+from gptasst.models.prices import Window, total
 from gptasst.runs.preparation import ABOUT_KNOWLEDGE
 from gptasst.runs.service import RunService
 from gptasst.runs.types import RunResult, content_digest
@@ -153,6 +153,8 @@ class _Ask:
     attempt: int = 0
     not_before: float = 0.0
     sent_at: float = 0.0
+    spent: list[tuple[Usage, float | None]] = field(default_factory=list)
+    """Tokens and price of each attempt: an edit that fails in one part has paid for the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,7 @@ class EachRun:
     _arrivals: SimpleQueue[_Arrival | None] = field(default_factory=SimpleQueue)
     _settled: deque[_Arrival] = field(default_factory=deque)
     _connected: bool = False
+    _is_answering: bool = False
     _without_passages: dict[str, list[str]] = field(default_factory=dict)
 
     def notes(self) -> tuple[str, ...]:
@@ -277,32 +280,39 @@ class EachRun:
         """Count a finished request, and decide whether to send it again."""
         ask, outcome = arrival.ask, arrival.outcome
         self._in_flight.pop(ask.inputs[0].run)
+        tokens = None
+        if isinstance(outcome.usage, Usage):
+            ask.spent.append((outcome.usage, outcome.cost))
+            tokens = outcome.usage.input + outcome.usage.output
+        if isinstance(outcome, FinishedRun) or tokens:
+            self._is_answering = True
         if isinstance(outcome, FinishedRun):
-            usage = outcome.usage
-            self._pace.answered(usage.input + usage.output if usage else None)
+            self._pace.answered(tokens)
         elif self.ended_by is None and self._pace.may_ask_again(outcome, ask.attempt):
             wait = self._pace.refused(outcome, ask.sent_at, ask.attempt)
             ask.attempt += 1
             ask.not_before = time.monotonic() + wait
             self._again.append(ask)
             return
+        elif may_be_of_one(outcome) and self._is_answering:
+            self._is_answering = False  # the next such error without an answer in between ends all
         elif ends_all(outcome):
             self.ended_by = self.ended_by or outcome
         self._settled.append(arrival)
 
     def _settle(self, arrival: _Arrival) -> Iterator[FileResult]:
         """Apply the result of a request to each of its files."""
-        outcome = arrival.outcome
-        for number, given in enumerate(arrival.ask.inputs):
+        ask, outcome = arrival.ask, arrival.outcome
+        for number, given in enumerate(ask.inputs):
             first = number == 0  # the others share its tokens
             if isinstance(outcome, GptasstError):
                 result = self._files.result(given.target, "failed", asked=True, error=outcome)
-                if first and isinstance(outcome.usage, Usage):
-                    result = replace(result, usage=outcome.usage, cost=outcome.cost)
-                yield result
-                continue
-            usage = outcome.usage if first else None
-            yield self._files.apply(given, outcome, asked=first, usage=usage)
+            else:
+                result = self._files.apply(given, outcome, asked=first)
+            if first and ask.spent:
+                usage = sum((usage for usage, _ in ask.spent), Usage(0, 0))
+                result = replace(result, usage=usage, cost=total([cost for _, cost in ask.spent]))
+            yield result
 
     def _start_next(self, waiting: deque[FileTarget]) -> Iterator[FileResult]:
         now = time.monotonic()

@@ -256,7 +256,10 @@ def _refuse_unwritable(targets: Sequence[FileTarget]) -> None:
                 )
             directory = directory.parent
         if not os.path.isdir(directory):
-            raise InvalidInput(f"`{directory}` is not a directory")
+            raise InvalidInput(
+                f"`{directory}` is not a directory",
+                hint="with --each, -o names a directory, or a pattern such as 'out/{name}'",
+            )
         if not os.access(directory, os.W_OK | os.X_OK):
             raise InvalidInput(f"output directory `{directory}` can't be written to")
 

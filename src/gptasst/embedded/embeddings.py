@@ -89,6 +89,7 @@ class EmbeddedEmbedder:
     """
 
     model = NAME
+    only_english = True
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -31,7 +32,7 @@ class Places:
     def of(cls, trees: Iterable[Path], directories: Iterable[Path]) -> Places:
         """Each place once; a missing one is replaced by its nearest parent until it exists."""
         wanted = {tree.absolute() for tree in trees}
-        found = {tree for tree in wanted if tree.is_dir()}
+        found = {tree for tree in wanted if _is_directory(tree)}
         outer = {tree for tree in found if not found & set(tree.parents)}
         single = {_existing(place.absolute()) for place in (*(wanted - found), *directories)}
         return cls(
@@ -53,7 +54,12 @@ def _identity(place: Path) -> tuple[int, int] | None:
 
 
 def _existing(place: Path) -> Path:
-    return next(one for one in (place, *place.parents) if one.is_dir())
+    return next(one for one in (place, *place.parents) if _is_directory(one))
+
+
+def _is_directory(place: Path) -> bool:
+    """Like `Path.is_dir`, which fails below a directory that may not be entered."""
+    return os.path.isdir(place)
 
 
 class ChangedFiles:

@@ -17,6 +17,7 @@ from pathlib import Path
 from gptasst.errors import InvalidInput
 from gptasst.hints import nearest, suggestion
 from gptasst.inputs.ignore import Rules, rules_above
+from gptasst.inputs.mistyped import meant_by
 from gptasst.inputs.reading import Refusal, kind_of
 from gptasst.values import dataclass
 
@@ -264,9 +265,10 @@ def find_files(words: Iterable[str]) -> FoundFiles:
     files: dict[str, FoundFile] = {}
     skipped: dict[str, Refusal] = {}
     unreadable: dict[str, Refusal] = {}
-    for word in words:
+    words = list(words)
+    for number, word in enumerate(words):
         base = _base(word)
-        found = _expand_word(word)
+        found = _expand_word(words, number)
         named = names_a_file(word)
         for path, real in found.files.items():
             place = path.relative_to(base) if base else Path(path.name)
@@ -307,7 +309,8 @@ def is_found_below(directory: Path, path: Path) -> bool:
     return True
 
 
-def _expand_word(word: str) -> Yield:
+def _expand_word(words: Sequence[str], number: int) -> Yield:
+    word = words[number]
     path = Path(word)
     if os.path.isdir(word):
         found = files_below(path)
@@ -318,7 +321,7 @@ def _expand_word(word: str) -> Yield:
         return Yield(path, {path: os.path.realpath(path)})
     if glob.has_magic(word):
         return _not_empty(files_matching(word), f"no file matches `{word}`", None)
-    raise no_such_file(path)
+    raise meant_by(words, number) or no_such_file(path)
 
 
 def _not_empty(found: Yield, message: str, hint: str | None) -> Yield:

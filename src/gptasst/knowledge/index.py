@@ -169,11 +169,7 @@ def matches(
     ).fetchone()
     if row is None:
         return []
-    languages = connection.execute(
-        "SELECT DISTINCT language FROM knowledge WHERE assistant_id = ? AND language <> ''",
-        (assistant_id,),
-    )
-    known = [language for (language,) in languages]
+    known = languages_in(connection, assistant_id)
     search = _Search(connection, _table(row[0]), row[1], known)
     terms = terms_of(question, known)
     spoken = language_of(question.task, known)
@@ -182,6 +178,15 @@ def matches(
         return search.matches(terms, limit)
     found = search.matches(terms, limit * 2)
     return _native_first(connection, found, spoken)[:limit]
+
+
+def languages_in(connection: sqlite3.Connection, assistant_id: str) -> list[str]:
+    """The languages of an assistant's knowledge."""
+    rows = connection.execute(
+        "SELECT DISTINCT language FROM knowledge WHERE assistant_id = ? AND language <> ''",
+        (assistant_id,),
+    )
+    return [language for (language,) in rows]
 
 
 def _native_first(

@@ -8,14 +8,15 @@ each word would take longer than SQLite needs to index it.
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 
 from gptasst.knowledge.code_words import declared_names, is_code
 from gptasst.knowledge.languages import language_of
-from gptasst.knowledge.stems import has_endings
-from gptasst.knowledge.words import SEAM, SIGNS, WORD, found_words, tokens
+from gptasst.knowledge.stems import has_endings, visible
+from gptasst.knowledge.words import SEAM, SIGNS, WORD, tokens, tokens_of_all
 
 _KEPT_WORDS = 100_000
 _LANGUAGE_SAMPLE = 1500  # characters
@@ -41,6 +42,7 @@ _DIGITS = bytes(
 _IN_CAPITALS = re.compile(rb"\x01(?:(?<=a\x01)|(?<!\x01\x01)\x01+(?=a))[^ ]*")
 _IN_DIGITS = re.compile(rb"\x01(?:(?<=aa\x01)|(?=aa))[^ ]*")
 _SIGNED = (("#", re.compile(r"#(?<=\w#)")), ("++", re.compile(r"\+\+(?<=\w\+\+)")))
+_BETWEEN = "\x1e"
 _ASCII_WORD = re.compile("[a-z0-9]+")
 
 # Punctuation and symbols that separate words like a blank. Without them, most English is ASCII.
@@ -66,7 +68,7 @@ class Indexer:
             self._words.clear()
             self._parts.clear()
         if not self._plain:
-            return list(map(self._all_words, texts)), [""] * len(texts)
+            return self._all_words(texts), [""] * len(texts)
         words: list[str] = []
         more: list[str] = []
         for start in range(0, len(texts), _TOGETHER):
@@ -79,23 +81,22 @@ class Indexer:
         """The index words of texts that are not ASCII, and those texts that are."""
         if all(map(str.isascii, texts)):
             return [""] * len(texts), texts
-        words, plain = [], []
-        for text in texts:
-            written = text if text.isascii() else _SEPARATORS.sub(" ", text)
-            if written.isascii():
-                words.append("" if written is text else written)
-                plain.append(written)
-            else:
-                words.append(self._all_words(text))
-                plain.append("")
+        plain = [text if text.isascii() else _SEPARATORS.sub(" ", text) for text in texts]
+        words = ["" if one is text else one for one, text in zip(plain, texts, strict=True)]
+        others = [number for number, one in enumerate(plain) if not one.isascii()]
+        for number, written in zip(
+            others, self._all_words([texts[number] for number in others]), strict=True
+        ):
+            words[number], plain[number] = written, ""
         return words, plain
 
-    def _all_words(self, text: str) -> str:
+    def _all_words(self, texts: Sequence[str]) -> Sequence[str]:
         known = self._words
-        found = found_words(text)
-        for word in set(found).difference(known):
-            known[word] = " ".join(dict.fromkeys(tokens(word, self._language)))
-        return " ".join(map(known.__getitem__, found)) or " "
+        found = list(map(WORD.findall, _visible_all(texts)))
+        new = set(itertools.chain.from_iterable(found)).difference(known)
+        for word, written in tokens_of_all(new, self._language):
+            known[word] = " ".join(dict.fromkeys(written))
+        return [" ".join(filter(None, map(known.__getitem__, words))) or " " for words in found]
 
     def _more(self, texts: Sequence[str]) -> Sequence[str]:
         """The words to add to those of ASCII texts: parts of names, and names with signs."""
@@ -153,6 +154,12 @@ def indexed_columns(
         for heading, title in zip(different, titled, strict=True)
     }
     return language, named, (words, more, map(title_of.__getitem__, headings))
+
+
+def _visible_all(texts: Sequence[str]) -> Sequence[str]:
+    """The visible text of each; all at once, which is faster."""
+    visible_ones = visible(_BETWEEN.join(texts)).split(_BETWEEN)
+    return visible_ones if len(visible_ones) == len(texts) else list(map(visible, texts))
 
 
 @functools.lru_cache(maxsize=32)

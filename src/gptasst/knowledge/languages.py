@@ -138,8 +138,8 @@ _COMMON = {
         " te to u uz za zasto"
     ),
     "catalan": (
-        "a al als amb com d de del dels des el els en entre es esta ha hi i jo l la les li mes meu"
-        " no o on per pero perque pot quan quant quants que qui quin quina s se si son te un una"
+        "a al als amb com de del dels des el els en entre es esta ha hi i jo la les li mes meu"
+        " no o on per pero perque pot quan quant quants que qui quin quina se si son te un una"
         " unes uns"
     ),
     "indonesian": (
@@ -264,6 +264,7 @@ _SCRIPTS = (
     (re.compile("[ء-ي]"), "arabic"),
     (re.compile("[а-я]"), "russian"),
 )
+_OTHER_SCRIPT = re.compile("[\u0370-\u0fff\u3040-\ud7ff]")
 _SHARED = frozenset(("chinese", "arabic", "russian"))  # with a script of other languages, too
 _CLEAR_LETTERS = 12
 _KANA_SHARE = 10  # of so many characters of a Japanese text, at least one is Kana
@@ -293,6 +294,9 @@ def language_of(text: str, among: Collection[str] = ()) -> str:
     folded = fold(text)
     ascii_only = folded.isascii()
     words = set(folded.translate(_SEPARATORS).split() if ascii_only else re.findall(r"\w+", folded))
+    script = "" if ascii_only else _by_script(folded)
+    if script:  # command names and the like
+        words = {word for word in words if not word.isascii()}
     found: dict[str, list[float]] = {}
     if not text.isascii():
         for letter in _LANGUAGE_OF_LETTER.keys() & set(text.lower()):
@@ -304,11 +308,24 @@ def language_of(text: str, among: Collection[str] = ()) -> str:
             found.setdefault(language, []).append(1 / len(languages))
     clear = _clearest(found)
     if not clear:
-        clear = (not ascii_only and _by_script(folded)) or _by_endings(words, found)
+        clear = script or _by_endings(words, found)
     if not clear and among:
         likely = {name: found[name] for name in found if name in among or name == "english"}
         clear = _clearest(likely, least=1)
     return clear
+
+
+def is_english(text: str, among: Collection[str]) -> bool:
+    """Whether a text consists of words that are likely to be English.
+
+    `among` are likely languages, any if it is empty.
+    """
+    text = fold(text[:_EXAMINED])
+    letters = sum(1 for character in text if character.isascii() and character.isalpha())
+    if 2 * letters < len("".join(text.split())):
+        return False
+    spoken = language_of(text, among)
+    return spoken == "english" or (not spoken and (not among or "english" in among))
 
 
 def _clearest(found: Mapping[str, list[float]], least: int = _CLEAR) -> str:
@@ -321,6 +338,8 @@ def _clearest(found: Mapping[str, list[float]], least: int = _CLEAR) -> str:
 
 def _by_script(folded: str) -> str:
     """The language of a script in which most of a text is written."""
+    if not _OTHER_SCRIPT.search(folded):
+        return ""
     letters = sum(map(str.isalpha, folded))
     shares = {language: len(script.findall(folded)) for script, language in _SCRIPTS}
     if shares["japanese"] * _KANA_SHARE > shares["chinese"]:

@@ -6,7 +6,8 @@ import heapq
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from gptasst.knowledge.index import OF_PASSAGE, matches
+from gptasst.knowledge.index import OF_PASSAGE, languages_in, matches
+from gptasst.knowledge.languages import is_english
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import FoundPassage, shown_score
 from gptasst.knowledge.vectors import Meanings, meanings
@@ -21,10 +22,15 @@ _FUSED = 100  # passages from each method
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """The embedding of a question, and its model."""
+    """The embedding of a question, and its model.
+
+    In a language that the model knows little of, unrelated passages are about as similar as related
+    ones. A model for English only ranks them, then; they must be found by words.
+    """
 
     model: str
     vector: Sequence[float]
+    only_english: bool = False
 
 
 def found_passages(
@@ -43,6 +49,8 @@ def found_passages(
         meant_alike = meanings(
             connection, assistant_id, meant.model, meant.vector, _FUSED, scores.keys()
         )
+        if meant.only_english and not _in_english(connection, assistant_id, question):
+            meant_alike = meant_alike.of(scores)
         similar = meant_alike.standing_out
         scores = _fused(scores, meant_alike)
     best = heapq.nlargest(limit, scores, key=lambda key: scores[key])
@@ -54,6 +62,11 @@ def found_passages(
         alike = shown_score(similar[key]) if key in similar else None
         found.append(FoundPassage(path, place, text, score, heading, words.get(key, ()), alike))
     return found
+
+
+def _in_english(connection: sqlite3.Connection, assistant_id: str, question: Question) -> bool:
+    text = question.task or " ".join(question.inputs)
+    return is_english(text, languages_in(connection, assistant_id))
 
 
 def _fused(by_words: Mapping[int, float], by_meaning: Meanings) -> dict[int, float]:

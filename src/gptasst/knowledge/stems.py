@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 # Invisible characters: soft hyphen, zero-width and bidirectional marks, variation selectors. The
 # tatweel only stretches an Arabic word.
@@ -49,10 +49,46 @@ def fold(text: str) -> str:
     """
     if text.isascii():
         return text.lower()
-    folded = visible(visible(text).casefold()).translate(_FOLDED)
+    text = visible(text)
+    try:
+        return text.translate(_EACH)
+    except _Combining:
+        return _folded(text)
+
+
+def _folded(text: str) -> str:
+    folded = visible(text.casefold()).translate(_FOLDED)
     folded = _MARKS.sub("", unicodedata.normalize("NFD", folded))
     folded = _DIGIT.sub(_ascii_digit, folded)
     return simplified(unicodedata.normalize("NFC", folded))
+
+
+class _Combining(Exception):
+    """A character depends on its neighbours."""
+
+
+class _Each(dict[int, str]):
+    """Characters, folded one by one: many times as fast as a whole text."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        first = unicodedata.normalize("NFD", character.casefold())[0]
+        if unicodedata.category(first).startswith("M") or _JAMO.match(first):
+            raise _Combining
+        if len(self) >= _KEPT:
+            self.clear()
+        folded = self[code] = _folded(character)
+        return folded
+
+
+_KEPT = 20_000  # characters
+_JAMO = re.compile("[\u1100-\u11ff]")
+_EACH = _Each()
+
+
+def fold_all(words: Sequence[str]) -> Sequence[str]:
+    """Each word, folded. Many at once take half the time."""
+    return fold("\n".join(words)).split("\n") if words else words
 
 
 def simplified(text: str) -> str:
@@ -107,6 +143,9 @@ def _hebrew_stem(word: str) -> str:
 
 
 _SHORTEST_STEM = 3  # letters; a shorter one says too little
+# Languages that add many endings to short words: `ev`, `evde`.
+_SHORT_STEMS = frozenset(("finnish", "hungarian", "turkish"))
+_HINDI_END = re.compile("(?<=..)[\u093e-\u094c\u0901-\u0903]+$")
 
 _OUR_STEMMERS = {"ukrainian": _ukrainian_stem, "hebrew": _hebrew_stem}
 # Languages with the stemmer of a relative.
@@ -143,8 +182,12 @@ def stem(word: str, language: str) -> str:
     else:
         chosen = _language_of_letters(word, language) or language
     found = _stemmer(chosen) if chosen else None
-    stemmed = found(word) if found else word
-    return stemmed if len(stemmed) >= _SHORTEST_STEM else word
+    if not found:
+        return word
+    stemmed = found(word)
+    if len(stemmed) >= _SHORTEST_STEM - (chosen in _SHORT_STEMS):
+        return stemmed
+    return _HINDI_END.sub("", word) if chosen == "hindi" else word
 
 
 def _language_of_letters(word: str, language: str) -> str:
@@ -155,14 +198,18 @@ def _language_of_letters(word: str, language: str) -> str:
     return next((name for letters, name in _SCRIPTS if letters.match(word)), "")
 
 
-def other_stem(word: str, language: str) -> str:
-    """Another form under which a word is found; empty if there is none.
+def other_stems(words: Sequence[str], language: str) -> Sequence[str]:
+    """Another form under which each word is found; empty if there is none.
 
     Endings have accents in many languages: `devolução`, `devoluções`; so words are also stemmed
     before folding. Hebrew words start with articles and prepositions, or just look as if they did.
     """
+    return fold_all([_other_stem(word, language) for word in words])
+
+
+def _other_stem(word: str, language: str) -> str:
     if word.isascii():
         return ""
     if _HEBREW.match(word):
         return stem(_HEBREW_STARTS.sub("", fold(word)), language)
-    return fold(stem(word.lower(), language)) if language else ""
+    return stem(word.lower(), language) if language else ""

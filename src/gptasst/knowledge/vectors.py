@@ -19,7 +19,8 @@ import shlex
 import sqlite3
 import statistics
 from array import array
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from gptasst.errors import GptasstError
@@ -51,6 +52,11 @@ class Embedder(Protocol):
 
     @property
     def model(self) -> str: ...
+    @property
+    def only_english(self) -> bool:
+        """Whether it knows little of other languages."""
+        ...
+
     def prepare(self, report: Callable[[int, int | None], None]) -> None:
         """Download what is missing; the callback gets the bytes so far and in total."""
         ...
@@ -149,6 +155,11 @@ class Meanings:
     standing_out: Mapping[int, float]
     usual: float
     others: Mapping[int, float]
+
+    def of(self, passage_ids: Container[int]) -> Meanings:
+        """The same of fewer passages."""
+        kept = {key: each for key, each in self.standing_out.items() if key in passage_ids}
+        return replace(self, standing_out=kept)
 
     def fit(self, passage_id: int) -> float:
         """The score of a passage: 1 for the best, 0 for the mean or less."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from gptasst.knowledge.stems import fold, other_stem, stem, visible
+from gptasst.knowledge.stems import fold, fold_all, other_stems, stem, visible
 
 TOKENIZER = "porter ascii"
 # Change it with any change here: an index of another version is rebuilt.
-VERSION = 5
+VERSION = 6
 
 # Combining marks that are part of words; others are removed by folding.
 _MARKS = (
@@ -46,23 +46,63 @@ COMPOUNDING = frozenset(("danish", "dutch", "german", "norwegian", "swedish"))
 _MOST_LOST = 0.6  # share of a word that a good stem has
 _COMPOUND, _LONGEST_COMPOUND = 9, 80  # letters; longer ones are rather data
 _PART = 4  # letters of its shortest part
-_VOWEL = re.compile("[aeiouy]")
+_VOWELS = frozenset("aeiouy")
 
 
 def tokens(word: str, language: str) -> Iterator[str]:
     """The index words of a word. Some occur more than once."""
     for run, sign in runs(word):
         if is_unspaced(run):
-            yield from pairs(run)
+            yield from pairs(fold(run))
         else:
-            yield from filter(None, [other_stem(run, language)])
+            yield from filter(None, other_stems([run], language))
             for name in names(run, sign):
-                written = stem(name, language)
-                yield written
-                if len(written) < _MOST_LOST * len(name):  # Italian `chiavi` becomes `chi`
-                    yield name
-                if language in COMPOUNDING:
-                    yield from _ends(written)
+                yield from _written(name, language)
+
+
+def tokens_of_all(words: Iterable[str], language: str) -> Iterator[tuple[str, Iterable[str]]]:
+    """Each word with its index words, as by `tokens`, only faster."""
+    pieces: dict[str, Sequence[str]] = {}
+    for word in words:
+        if word.isalpha():
+            pieces[word] = [word]
+        elif not _LETTER.search(word):
+            pieces[word] = []
+        elif word.endswith(tuple(SIGNS)):
+            yield word, tokens(word, language)
+        else:
+            pieces[word] = _PIECE.findall(word)
+    distinct = frozenset(itertools.chain.from_iterable(pieces.values()))
+    known = dict(_tokens_of_pieces(distinct, language))
+    for word, some in pieces.items():
+        yield word, itertools.chain.from_iterable(map(known.__getitem__, some))
+
+
+def _tokens_of_pieces(pieces: Iterable[str], language: str) -> Iterator[tuple[str, Sequence[str]]]:
+    plain, unspaced = [], []
+    for piece in pieces:
+        if not _UNSPACED.search(piece):
+            if piece.isalpha() and piece[1:] == piece[1:].lower():
+                plain.append(piece)
+                continue
+        elif _UNSPACED.fullmatch(piece):
+            unspaced.append(piece)
+            continue
+        yield piece, list(tokens(piece, language))
+    for piece, name, other in zip(
+        plain, fold_all(plain), other_stems(plain, language), strict=True
+    ):
+        yield piece, [*filter(None, [other]), *_written(name, language)]
+    yield from zip(unspaced, map(pairs, fold_all(unspaced)), strict=True)
+
+
+def _written(name: str, language: str) -> Iterator[str]:
+    written = stem(name, language)
+    yield written
+    if len(written) < _MOST_LOST * len(name):  # Italian `chiavi` becomes `chi`
+        yield name
+    if language in COMPOUNDING:
+        yield from _ends(written)
 
 
 def found_words(text: str) -> list[str]:
@@ -103,12 +143,13 @@ def _ends(compound: str) -> Iterator[str]:
     """Possible ends of a long word: `…frist` of `Rückgabefrist`, only found as such an end."""
     if not _COMPOUND <= len(compound) <= _LONGEST_COMPOUND or not compound.isalpha():
         return
-    for start in range(_PART - 1, len(compound) - _PART + 1):
-        if _VOWEL.search(compound, 0, start) and _VOWEL.search(compound, start):
+    vowels = [place for place, letter in enumerate(compound) if letter in _VOWELS]
+    if vowels:  # one on each side
+        first, last = max(_PART - 1, vowels[0] + 1), min(len(compound) - _PART, vowels[-1])
+        for start in range(first, last + 1):
             yield END + compound[start:]
 
 
-def pairs(run: str) -> list[str]:
-    """The pairs of adjacent characters, then the last character."""
-    folded = fold(run)
+def pairs(folded: str) -> list[str]:
+    """The pairs of adjacent characters of a folded run, then its last character."""
     return [*map("".join, itertools.pairwise(folded)), folded[-1:]]

@@ -51,6 +51,7 @@ class FileService:
         cache: the cache of local files.
         project: the project's part of the cache.
         uploads: recognizes this machine's uploads.
+        note: called for a vector store that can't be read.
     """
 
     def __init__(
@@ -60,9 +61,10 @@ class FileService:
         cache: FileCache,
         project: ProjectCache,
         uploads: OwnUploads,
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._files = files
-        self._usage = FileUsage(vector_stores, project)
+        self._usage = FileUsage(vector_stores, project, note)
         self._cache = cache
         self._project = project
         self._uploads = uploads
@@ -184,6 +186,8 @@ class FileService:
             found = self._prunable(candidates, recorded, self._usage.of_assistants())
         if found:  # other programs may use them
             found = self._prunable(candidates, recorded, self._usage.look())
+        if self._usage.unread:
+            found = ()
         found = sorted(found, key=lambda prunable: (prunable.file.filename, prunable.file.id))
         return Leftovers(tuple(found), tuple(sorted(gone)))
 

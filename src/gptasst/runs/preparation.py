@@ -16,6 +16,7 @@ from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.types import Definition, McpServer, ModelSettings
 from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError, UsageError
 from gptasst.hints import cmd, suggestion
+from gptasst.inputs.mistyped import name_left_out
 from gptasst.knowledge.types import Excerpt
 from gptasst.models.service import EndpointCapabilities, ModelChoice
 from gptasst.runs.edits import EditPlan, Limits, inputs_of
@@ -110,7 +111,7 @@ def _renamed(
             return open_store().open(name)
     except NotFound as error:
         missing = error
-    hint = _nearest(missing, no_instruction)
+    hint = name_left_out(name) or _nearest(missing, no_instruction)
     if missing.code == "no_vector_stores" and not no_instruction.near:
         hint = f"{missing.message}; {missing.advice}"
     raise NotFound(f"no assistant or instruction `{name}`", hint=hint) from None

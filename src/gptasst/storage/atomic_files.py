@@ -216,10 +216,10 @@ def check_output(path: Path) -> None:
     refuse_read_only(path)
     directory = _target(path).parent
     if not directory.is_dir():
-        raise InvalidInput(
-            f"output directory `{directory}` does not exist",
-            hint=f"mkdir -p {shlex.quote(str(directory))}",
-        )
+        hint = f"mkdir -p {shlex.quote(str(directory))}"
+        if str(path).startswith("~"):
+            hint = "the shell leaves `~` alone in quotes: write `$HOME`"
+        raise InvalidInput(f"output directory `{directory}` does not exist", hint=hint)
     if not os.access(directory, os.W_OK | os.X_OK):
         raise InvalidInput(f"output directory `{directory}` can't be written to")
 
