@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         "no_cases",
         "no_documents",
         "no_editor",
+        "no_embeddings",
         "no_endpoint",
         "no_file_search_in_batch",
         "no_functions",

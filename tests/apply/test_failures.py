@@ -11,6 +11,7 @@ from tests.apply.code import apply, definition, names
 from tests.assistants.project import only_store
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
+from tests.loopback.outcomes import http_error
 
 
 @pytest.fixture
@@ -64,6 +65,25 @@ def test_the_plan_has_them(cli: Cli, broken: LoopbackServer) -> None:
     assert (ran.code, "2 of 3 assistants failed" in ran.stderr) == (6, True)
     ran = cli("apply", "assistants")  # nothing to confirm
     assert (ran.code, "2 of 3 assistants failed" in ran.stderr) == (6, True)
+
+
+def test_knowledge_that_can_not_be_embedded_stops_no_other(
+    cli: Cli, server: LoopbackServer, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is stored; a server without embeddings is no reason to leave out the rest."""
+    monkeypatch.setenv("GPTASST_STORE", "local")
+    monkeypatch.setenv("GPTASST_EMBEDDING_MODEL", "embed")
+    lacks = http_error(501, message="This server does not support embeddings.")
+    server.disturb("POST", "/v1/embeddings", lacks, times=99)
+    write("kb/a.md", "alpha\n")
+    for name in ("A", "B"):
+        write(f"assistants/{name}.toml", definition(name, 'knowledge = ["../kb"]'))
+    write("assistants/C.toml", definition("C"))
+    said = apply(cli, code=6)
+    assert "2 of 3 assistants failed:" in said
+    assert "has no embeddings" in said
+    assert names(cli) == ["A", "B", "C"]
+    assert cli("assistant", "search", "B", "alpha", "-q").lines == ["kb/a.md"]
 
 
 def test_many_failures_are_one_line_each_and_not_all_of_them(

@@ -296,7 +296,7 @@ class TestWhatIsNotTaken:
         write("a.png", b"\x89PNG")
         ran = cli("run", "DocWriter", "-f", "a.png")
         assert ran.code == 2
-        assert "which embedded model does not take" in ran.stderr
+        assert "which the embedded model does not take" in ran.stderr
 
 
 class TestDocumentsAsText:
@@ -328,6 +328,15 @@ class TestDocumentsAsText:
         write("a.epub", documents.epub())
         ran = cli("run", "DocWriter", "-f", "a.epub", "-n", "--json")
         assert [i["sent_as"] for i in ran.json["inputs"]] == ["text"]
+
+    def test_a_mail_without_its_encoding(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        encoded = "Content-Transfer-Encoding: base64\n\nR3LDvMOfZSBhdXMgQmVybGlu\n"
+        write("a.eml", f"Subject: x\nContent-Type: text/plain; charset=utf-8\n{encoded}")
+        assert cli("run", "DocWriter", "-f", "a.eml").code == 0
+        sent = server.requests[-1].json["input"][0]["content"]
+        assert "Grüße aus Berlin" in sent[1]["text"]
 
     def test_a_secret_in_it_is_refused(
         self, cli: Cli, server: LoopbackServer, write: Write

@@ -192,7 +192,7 @@ class TestMissingParts:
         monkeypatch.setenv("GPTASST_EMBEDDING_MODEL", "embed")
         server.disturb("POST", "/v1/embeddings", HttpAnswer(reply), times=9)
         ran = cli("assistant", "files", "sync", "Docs", "--json")
-        assert (ran.code, ran.error["code"]) == (1, "no_endpoint")
+        assert (ran.code, ran.error["code"]) == (1, "no_embeddings")
         assert ran.error["message"].endswith(" has no embeddings")
         assert 'embedding_model = "embedded"' in ran.error["hint"]
 

@@ -212,6 +212,8 @@ class TestWords:
             ("kangaroo football shakle", "A shackle carries three tons."),
             ("version 9.9.9", "9 apples"),
             ("谢谢", "产品自购买之日起七天内可以无理由退货。"),
+            ("明日の天気", "前日の夜は食事を控えてください。"),
+            ("ワールドカップ", "パスワードを変更する"),
             ("ありがとう", "返品は七日以内にお願いします。"),
         ],
     )

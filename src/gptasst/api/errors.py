@@ -6,6 +6,7 @@ import contextlib
 import math
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from gptasst.api.failures import (
@@ -39,6 +40,9 @@ from gptasst.errors import (
     ServiceError,
 )
 from gptasst.hints import cmd
+
+if TYPE_CHECKING:
+    from gptasst.errors import Code
 
 _LONGEST_REASON = 300
 # llama.cpp: "image input is not supported", "'input_file' is not supported by llamacpp"; vLLM: "is
@@ -206,7 +210,8 @@ def _no_endpoint(error: StatusFailure, message: str, endpoint: Endpoint) -> Serv
             )
         if part == "batches":
             keep = "`run --each` without `--batch` asks for many files at a time"
-        return ServiceError(f"{endpoint.name} has no {part}", hint=keep, code="no_endpoint")
+        code: Code = "no_embeddings" if part == "embeddings" else "no_endpoint"
+        return ServiceError(f"{endpoint.name} has no {part}", hint=keep, code=code)
     if error.status_code == 404:
         right = "is the base URL right, and does the server speak the Responses API?"
         between = proxy_between(endpoint)

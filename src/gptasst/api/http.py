@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
+HUNG_UP = "the server hung up before the end of its response"
+
 
 class Response(Protocol):
     """A response. Names of headers are lower-case; a streamed body is read by `iter_bytes`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -12,7 +13,8 @@ import httpcore2
 import httpx2
 
 from gptasst.api.attempts import Attempts
-from gptasst.api.http import ConnectionFailure, Response, TimedOut, hangs_up, read_to_end
+from gptasst.api.encodings import ACCEPTED, decoded, is_known
+from gptasst.api.http import HUNG_UP, ConnectionFailure, Response, TimedOut, hangs_up, read_to_end
 from gptasst.api.limits import MAX_REPLY, Patience, Timeouts, check_command, up_to
 from gptasst.api.open_connections import OpenConnection, OpenConnections
 
@@ -32,6 +34,7 @@ class LimitedClient(httpx2.Client):
 
     def __init__(self, attempts: Attempts, **options: Any) -> None:
         super().__init__(limits=_CONNECTIONS, **options)
+        self.headers["Accept-Encoding"] = ACCEPTED
         self._attempts = attempts
         # httpx has no public way to pass a backend to its pools.
         for transport in (self._transport, *self._mounts.values()):
@@ -95,7 +98,7 @@ class LimitedClient(httpx2.Client):
         except (httpx2.RequestError, ssl.SSLError) as error:
             raise _failure(error, request) from error
         most = MAX_REPLY if limits is None else limits.most
-        response.iter_bytes = partial(_read, response, most, response.iter_bytes)  # type: ignore[method-assign]
+        response.iter_bytes = partial(_read, response, most, partial(_decoded, response, most))  # type: ignore[method-assign]
         if not stream or not response.is_success:
             read_to_end(response)
         return response
@@ -109,6 +112,13 @@ def _failure(error: Exception, request: httpx2.Request) -> ConnectionFailure:
     return ConnectionFailure(of_proxy=isinstance(error, httpx2.ProxyError))
 
 
+def _decoded(response: httpx2.Response, most: int, chunk_size: int | None) -> Iterator[bytes]:
+    encodings = response.headers.get("content-encoding", "")
+    if hasattr(response, "_content") or not is_known(encodings):
+        return httpx2.Response.iter_bytes(response, chunk_size)
+    return decoded(up_to(most, response.iter_raw(chunk_size)), encodings)
+
+
 def _read(
     response: httpx2.Response, most: int, decoded: Any, chunk_size: int | None = None
 ) -> Iterator[bytes]:
@@ -116,6 +126,8 @@ def _read(
         yield from up_to(most, decoded(chunk_size))
     except (httpx2.RequestError, ssl.SSLError) as error:
         raise _failure(error, response.request) from error
+    except (EOFError, zlib.error) as error:
+        raise ConnectionFailure(HUNG_UP) from error
     if hangs_up(response):
         response.extensions["network_stream"].close()
 

@@ -10,12 +10,12 @@ import http.client
 import json
 import ssl
 import threading
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from gptasst.api.attempts import Attempts
+from gptasst.api.encodings import ACCEPTED, decoded
 from gptasst.api.http import hangs_up, read_to_end
 from gptasst.api.limits import Timeouts, up_to
 from gptasst.api.plain_connection import PlainConnection, failures
@@ -44,7 +44,7 @@ class PlainClient:
     ) -> None:
         parts = urlsplit(base_url)
         self._address = (parts.hostname or "", parts.port or (443 if context else 80))
-        own = {"Host": parts.netloc, "Accept-Encoding": "gzip, deflate", "Connection": "keep-alive"}
+        own = {"Host": parts.netloc, "Accept-Encoding": ACCEPTED, "Connection": "keep-alive"}
         self._headers = merged(own, headers)
         self._query = query
         self._context = context
@@ -168,7 +168,7 @@ class PlainResponse:
             with failures():
                 # Both: data that decompresses to nothing is also too much.
                 most = connection.patience.most
-                yield from up_to(most, _decoded(up_to(most, _blocks(self._raw)), encoding))
+                yield from up_to(most, decoded(up_to(most, _blocks(self._raw)), encoding))
         except BaseException:
             self.close()
             raise
@@ -212,36 +212,4 @@ def _blocks(raw: http.client.HTTPResponse) -> Iterator[bytes]:
     while block := raw.read1(_BLOCK):
         yield block
     if raw.length:  # `read1` does not tell
-        raise EOFError
-
-
-def _decoded(blocks: Iterator[bytes], encodings: str) -> Iterator[bytes]:
-    """The blocks of a body without its `Content-Encoding`, which is the last one first."""
-    for encoding in reversed(encodings.lower().split(",")):
-        if encoding.strip() in ("gzip", "x-gzip", "deflate"):
-            blocks = _inflated(blocks)
-    return blocks
-
-
-def _inflated(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Decompressed blocks, none of them large. gzip may have several members, one after another.
-
-    Raises:
-        EOFError: the compressed data is cut off.
-    """
-    inflate: Any = None
-    for block in blocks:
-        if inflate is None:
-            # gzip or zlib; some servers send neither of their heads for `deflate`.
-            is_bare = block[0] & 15 != 8 and not block.startswith(b"\x1f")
-            inflate = zlib.decompressobj(-zlib.MAX_WBITS if is_bare else zlib.MAX_WBITS | 32)
-        left = block
-        while left and not (inflate.eof and not left.startswith(b"\x1f")):
-            if inflate.eof:
-                inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
-            while data := inflate.decompress(left, _BLOCK):
-                yield data
-                left = inflate.unconsumed_tail
-            left = inflate.unused_data
-    if inflate is not None and not inflate.eof:
         raise EOFError

@@ -16,15 +16,14 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from gptasst.api.http import ConnectionFailure, TimedOut
-from gptasst.api.limits import Patience, check_command
+from gptasst.api.http import HUNG_UP, ConnectionFailure, TimedOut
+from gptasst.api.limits import Patience, check_command, too_much
 from gptasst.api.open_connections import OpenConnection, OpenConnections
 
 _PIECE = 256 << 10  # bytes sent at a time
 # Seconds after which an unused connection is not used again. Many servers, llama.cpp's and uvicorn
 # among them, drop one after 5, and a request may cross with that.
 _IDLE = 3.0
-_HUNG_UP = "the server hung up before the end of its response"
 
 
 class PlainConnection(OpenConnection):
@@ -202,11 +201,15 @@ def failures(*, connecting: float | None = None) -> Iterator[None]:
     except TimeoutError as error:
         raise TimedOut(connecting, connecting=connecting is not None) from error
     except (http.client.IncompleteRead, EOFError) as error:
-        raise ConnectionFailure(_HUNG_UP) from error
+        raise ConnectionFailure(HUNG_UP) from error
     except http.client.RemoteDisconnected as error:
         raise ConnectionFailure from error
     except (http.client.BadStatusLine, http.client.UnknownProtocol) as error:
         said = str(error).strip()
         raise ConnectionFailure(f"the server sent `{said}`, which is not HTTP/1.1") from error
+    except http.client.LineTooLong as error:
+        raise too_much("a header of more than 64 KiB") from error
     except (OSError, http.client.HTTPException, zlib.error) as error:
+        if str(error).endswith(" headers"):
+            raise too_much(str(error).removeprefix("got ")) from error
         raise ConnectionFailure from error

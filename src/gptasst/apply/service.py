@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gptasst.apply.planning import Planning
-from gptasst.apply.types import OF_ONE, ApplyPlan, PlannedAssistant
+from gptasst.apply.types import OF_ONE, STORED, ApplyPlan, PlannedAssistant
 from gptasst.assistants.store import edit_conflict
 from gptasst.assistants.types import AssistantChange
 from gptasst.errors import (
@@ -108,8 +108,9 @@ class ApplyService:
                 results[number] = replace(one, status="failed", problem=error)
             except GptasstError as error:
                 results[number] = replace(one, status="failed", problem=error)
-                error.done = replace(plan, assistants=tuple(results))
-                raise
+                if error.code not in STORED:
+                    error.done = replace(plan, assistants=tuple(results))
+                    raise
             else:
                 results[number] = _finished(one, outcome)
             on_done(results[number], outcome)

@@ -28,6 +28,8 @@ Status = Literal["planned", "done", "failed", "not_done"]
 
 # What one assistant has to itself: the others go on.
 OF_ONE = (UsageError, InvalidInput, InvalidDefinition, NotFound, StateError, PartlyDone)
+# Knowledge that is stored, and that no search by meaning finds yet.
+STORED = ("no_embeddings",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -283,7 +283,15 @@ _LONGEST_PAUSE = 60.0
 
 _ATTEMPTS = 3  # attempts for files that the server refused, until they change
 
-_FINAL = ("no_vector_stores", "no_endpoint", "bad_request", "redirected", "quota", "expired")
+_FINAL = (
+    "no_vector_stores",
+    "no_endpoint",
+    "no_embeddings",
+    "bad_request",
+    "redirected",
+    "quota",
+    "expired",
+)
 
 # Updates the knowledge; returns the assistant.
 Sync = Callable[[], "Assistant"]

@@ -212,7 +212,7 @@ class Profile:
     @property
     def endpoint(self) -> str:
         """The endpoint's name in messages."""
-        return shown_url(self.base_url) if self.base_url else "embedded model"
+        return shown_url(self.base_url) if self.base_url else "the embedded model"
 
     @property
     def lacks_key(self) -> bool:

@@ -37,6 +37,10 @@ _PARTICLES = re.compile(
     "|これ|それ|この|その|ここ|から|まで|より|ので|ため|よう|した|して|する|すれば|できる|できない|できま|でき"
     "|いる|ある|いい|よい|ない|たい|こと|もの|という|について|[はがをにでとのもへやかねよ]"
 )
+# Foreign words. Two of their characters say too little.
+_KATAKANA = re.compile("[\u30a1-\u30ff]{3,}")
+# The last of several Chinese characters, before what belongs to grammar: `明日の`.
+_END_OF_WORD = re.compile("(?<=[\u4e00-\u9fff]{2})(?=[\u3040-\u309f])")
 _SHORTEST_SPELLED = 3  # characters
 # Pairs of their characters are too common: search for three in a row.
 _TRIPLES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
@@ -242,15 +246,21 @@ def _unspaced_terms(run: str) -> Iterator[Term]:
             triple = run[start : start + 3]
             yield Term(triple, (_phrase(triple),))
     else:
-        for pair in _pairs(run):
-            yield Term(pair, (EXACT.format(fold(pair)),))
+        for part in _KATAKANA.split(run):
+            for pair in _pairs(part):
+                yield Term(pair, (EXACT.format(fold(pair)),))
+        for part in _KATAKANA.findall(run):
+            for start in range(len(part) - 2):
+                yield Term(part, (_phrase(part[start : start + 3]),))
         for part in _HIRAGANA.findall(run):
             yield from _spelled_out(part)
 
 
 def _pairs(run: str) -> Iterator[str]:
     """The pairs of adjacent characters of a question, except grammar."""
-    pairs_of_run = map("".join, itertools.pairwise(run))
+    pairs_of_run = map(
+        "".join, itertools.chain.from_iterable(map(itertools.pairwise, _END_OF_WORD.split(run)))
+    )
     return (pair for pair in pairs_of_run if not _HIRAGANA.fullmatch(pair))
 
 
