@@ -45,6 +45,42 @@ def asked(server: LoopbackServer) -> Any:
     return [r.json for r in server.requests if r.path == "/v1/responses"][-1]
 
 
+class TestPlaces:
+    """A server does not send where a passage is: its text is looked for in the file here."""
+
+    @pytest.mark.parametrize(
+        ("content", "place"),
+        [
+            ("# Refunds\r\n\r\nRefunds take 12 days.\r\n", "lines 1-3"),
+            ("\ufeff# Refunds\n\nRefunds take 12 days.\n", "lines 1-3"),
+            ("Intro.\n\n# Refunds\n\nRefunds take 12 days.\n\nEnd.\n", "lines 3-5"),
+            ("# Refunds\n\nRefunds take 12 days.\n" * 2, ""),  # in two places
+            ("# Refunds\n\nRefunds take 14 days.\n", ""),  # another content
+            (b"\xff\xfe\0", ""),
+            (None, ""),  # not here
+        ],
+    )
+    def test_are_those_in_the_file_here(
+        self, cli: Cli, project: LoopbackServer, write: Write, content: Any, place: str
+    ) -> None:
+        """Whatever the file is now: only where it has the text of the passage, once."""
+        text = "# Refunds\n\nRefunds take 12 days.\n"
+        path = write("docs/a.md", text)
+        assert cli("assistant", "create", "H", "-i", "DocWriter", "-f", "docs").code == 0
+        if content is None:
+            path.unlink()
+        else:
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        found = cli("assistant", "search", "H", "refunds", "--json").json["passages"]
+        assert [(passage["text"], passage["place"]) for passage in found] == [(text, place)]
+        file_id = next(iter(project.files))
+        cited = outcomes.answer("12 days", [(file_id, "a.md")])
+        project.outcomes.append(cited)
+        ran = cli("run", "H", "-t", "How long do refunds take?", "--json").json
+        assert [passage["place"] for passage in ran["passages"]] == [place]
+        assert [citation["place"] for citation in ran["citations"]] == [place]
+
+
 class TestOnTheServer:
     def test_a_run_sends_them(self, cli: Cli, project: LoopbackServer, files: None) -> None:
         create(cli)

@@ -9,6 +9,7 @@ from gptasst.api.upload_marks import shown_name
 from gptasst.api.vector_stores import VectorStoreGateway
 from gptasst.assistants.types import RunTarget
 from gptasst.inputs.ignore import fits_patterns
+from gptasst.knowledge.places import LocalPlaces
 from gptasst.knowledge.types import FoundPassage, shown_score
 
 if TYPE_CHECKING:
@@ -33,12 +34,9 @@ def found_passages(
         score_threshold=target.search.score_threshold,
         paths=target.paths,
     )
+    named = [str(hit.attributes.get("path") or shown_name(hit.filename)) for hit in hits]
+    places = LocalPlaces()
     return [
-        FoundPassage(
-            str(hit.attributes.get("path") or shown_name(hit.filename)),
-            "",
-            hit.text,
-            shown_score(hit.score),
-        )
-        for hit in hits
+        FoundPassage(path, places.of(path, hit.text), hit.text, shown_score(hit.score))
+        for path, hit in zip(named, hits, strict=True)
     ]

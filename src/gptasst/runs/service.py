@@ -8,18 +8,12 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 
 from gptasst.api.tools import ToolRefused
-from gptasst.api.types import (
-    Citation,
-    FoundText,
-    ModelAnswer,
-    ModelRequest,
-    TextDelta,
-    TextPart,
-)
+from gptasst.api.types import Citation, FoundText, ModelAnswer, ModelRequest, TextDelta, TextPart
 from gptasst.assistants.types import Resolved
 from gptasst.config.profile import Profile
 from gptasst.definitions.schemas import check_answer
 from gptasst.errors import GptasstError, NotFound, ServiceError
+from gptasst.knowledge.places import with_places
 from gptasst.models.ends import ModelEnds, ModelUse
 from gptasst.models.prices import Estimate, Window
 from gptasst.runs.answer_text import (
@@ -369,6 +363,7 @@ class RunService:
         timings: Timings,
         searches: KnowledgeSearches | None = None,
     ) -> RunResult:
+        received = with_places(received)
         found = dict.fromkeys((*prepared.excerpts, *(searches.found if searches else ())))
         quoted = tuple(Citation(e.path, e.place, e.text) for e in found)
         notes = tuple(note for note in prepared.notes if note != NOTHING_FOUND or not found)
