@@ -167,6 +167,21 @@ def test_words_instead_of_an_answer_are_shown(cli: Cli, server: LoopbackServer) 
     assert "`no healthy upstream`" in ran.error["message"]
 
 
+@pytest.mark.parametrize("each", [False, True], ids=["run", "each"])
+def test_a_first_event_that_is_cut_off_is_no_reason_to_doubt_the_url(
+    cli: Cli, server: LoopbackServer, write: Write, *, each: bool
+) -> None:
+    """A server was killed while it sent it."""
+    write("in/a.md", "a\n")
+    server.outcomes.append(stream(b'data: {"type": "response.created", "resp'))
+    if each:
+        assert cli("run", "CommitMessage", "in", "--each", "-o", "out").code == 0
+        return
+    ran = cli("run", "CommitMessage", "-t", "x", "--json")
+    assert (ran.code, ran.error["code"]) == (7, "broken_off")
+    assert "base URL" not in ran.error["hint"]
+
+
 def test_odd_usage_does_no_harm_to_the_journal(cli: Cli, server: LoopbackServer) -> None:
     cached = {"cached_tokens": 500, "cache_write_tokens": "many"}
     counted = {"input_tokens": 10, "output_tokens": 2.0, "input_tokens_details": cached}

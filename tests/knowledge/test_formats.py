@@ -227,6 +227,17 @@ def test_eml() -> None:
     ]
 
 
+def test_a_mailbox() -> None:
+    mail = "From a@b Mon Nov 30 08:00:00 2026\nSubject: {}\n\n{}\n\n"
+    box = mail.format("One", "Ibex") + mail.format("=?utf-8?Q?Gr=C3=BC=C3=9Fe?=", "From here on")
+    assert [(p, h, t.strip()) for p, h, t in found(box.encode(), "a.mbox")] == [
+        ("head of mail 1", "One", "Subject: One"),
+        ("body of mail 1", "One", "Ibex"),
+        ("head of mail 2", "Grüße", "Subject: Grüße"),
+        ("body of mail 2", "Grüße", "From here on"),
+    ]
+
+
 def test_rtf() -> None:
     assert found(rb"{\rtf1\ansi\ansicpg1252 Stra\'dfe\par Ger\'e4t}", "a.rtf") == [
         ("paragraphs 1-2", "", "Straße\nGerät")

@@ -284,7 +284,8 @@ def _unbroken(events: Iterable[Event], endpoint: Endpoint) -> Iterator[Event]:
 
     Raises:
         ServiceError: the first event can't be read.
-        NoAnswer: a later event can't be read; proxies insert their own text when a server is gone.
+        NoAnswer: a later event can't be read, or the first is cut off; proxies insert their own
+            text when a server is gone.
     """
     begun = False
     try:
@@ -293,7 +294,7 @@ def _unbroken(events: Iterable[Event], endpoint: Endpoint) -> Iterator[Event]:
             yield event
     except UnreadableEvent as error:
         said = masked(" ".join(error.data.decode("utf-8", "replace").split()), endpoint)
-        if not begun:
+        if not begun and not said.startswith("{"):
             raise ServiceError(
                 f"{endpoint.name} sent `{said[:_QUOTED]}`, which is not an answer of the API",
                 hint="is the base URL right? it usually ends in /v1",
