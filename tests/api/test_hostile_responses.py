@@ -20,6 +20,7 @@ from gptasst.api.limits import OverLimit, patience
 from gptasst.api.models import ContextWindows
 from gptasst.api.types import Endpoint
 from gptasst.errors import ServiceError
+from tests.conftest import Cli
 from tests.processes import LIMIT
 
 BODY = {"data": "words"}
@@ -202,8 +203,28 @@ NOT_HTTP = {
 @pytest.mark.parametrize("reply", NOT_HTTP.values(), ids=NOT_HTTP)
 def test_not_http(raw: RawServer, connection: Connection, reply: bytes) -> None:
     raw.scripts = [[reply]]
-    with pytest.raises(ConnectionFailure):
+    with pytest.raises((ConnectionFailure, OverLimit)):
         connection.get("/things")
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (b"X-Many: 1\r\n" * 101, "more than 100 headers"),
+        (b"X-Long: " + b"x" * 70_000 + b"\r\n", "a header of more than 64 KiB"),
+    ],
+)
+def test_too_many_headers(
+    cli: Cli, raw: RawServer, monkeypatch: pytest.MonkeyPatch, head: bytes, said: str
+) -> None:
+    """The error names what the server did, and does not doubt that one runs there."""
+    monkeypatch.setenv("OPENAI_BASE_URL", raw.url)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setenv("GPTASST_STORE", "local")
+    raw.scripts = [[sized(head=HEAD + head)]]
+    ran = cli("run", "DocWriter", "-t", "x", "-m", "m", "--json")
+    assert (ran.code, ran.error["code"], ran.error["hint"]) == (1, "too_much", None)
+    assert ran.error["message"] == f"{raw.url} sends {said}; that is more than gptasst reads"
 
 
 @pytest.mark.parametrize(

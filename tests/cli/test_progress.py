@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -50,6 +51,32 @@ def test_elsewhere_it_is_one_note(mode: Mode, said: str) -> None:
     stderr, stdout = io.StringIO(), io.StringIO()
     _fetch(Output(mode, stderr=stderr, stdout=stdout))
     assert (stderr.getvalue(), stdout.getvalue()) == (said, "")
+
+
+PARTS = ((1, 10.0), (2, 14.0), (11, 40.0), (91, 350.0))
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (1, "1 of 101 parts (10 s)"),
+        (2, "2 of 101 parts (14 s)"),
+        (3, "11 of 101 parts, about 4 min left (40 s)"),
+        (4, "91 of 101 parts, about 38 s left (350 s)"),
+    ],
+)
+def test_the_time_left_follows_the_pace(
+    monkeypatch: pytest.MonkeyPatch, number: int, shown: str
+) -> None:
+    """An estimate that was printed before may be far off on a busy machine."""
+    clock = SimpleNamespace(now=0.0)
+    clock.monotonic = lambda: clock.now
+    monkeypatch.setattr("gptasst.cli.progress.time", clock)
+    screen = Terminal()
+    with Activity(Output(stderr=screen, stdout=io.StringIO()), "waiting") as activity:
+        for done, clock.now in PARTS[:number]:
+            activity.advance(done, 101)
+    assert f"waiting: {shown}" in screen.getvalue()
 
 
 def test_what_was_waited_for_gives_way_to_what_comes() -> None:

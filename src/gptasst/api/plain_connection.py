@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gptasst.api.http import HUNG_UP, ConnectionFailure, TimedOut
-from gptasst.api.limits import Patience, check_command
+from gptasst.api.limits import Patience, check_command, too_much
 from gptasst.api.open_connections import OpenConnection, OpenConnections
 
 _PIECE = 256 << 10  # bytes sent at a time
@@ -207,5 +207,9 @@ def failures(*, connecting: float | None = None) -> Iterator[None]:
     except (http.client.BadStatusLine, http.client.UnknownProtocol) as error:
         said = str(error).strip()
         raise ConnectionFailure(f"the server sent `{said}`, which is not HTTP/1.1") from error
+    except http.client.LineTooLong as error:
+        raise too_much("a header of more than 64 KiB") from error
     except (OSError, http.client.HTTPException, zlib.error) as error:
+        if str(error).endswith(" headers"):
+            raise too_much(str(error).removeprefix("got ")) from error
         raise ConnectionFailure from error

@@ -84,7 +84,8 @@ def tell_long_run(
     )
     if seconds < _LONG:
         return
-    told = f"this takes about {count_text(round(seconds / 60), 'minute')} on the embedded model"
+    minutes = count_text(round(seconds / 60), "minute")
+    told = f"this takes about {minutes} on the embedded model, more on a busy machine"
     if len(request.files) > 1 and len(words) <= _MOST_WORDS:
         each = cmd(f"run {_with_each(request, words)}")
         told += f"; {each} runs each file on its own and keeps what is finished"

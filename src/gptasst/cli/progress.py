@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from gptasst.uploads.types import TransferState
 
 
+_SURE_SECONDS = 5.0  # before the time left is shown
+_LONG_SECONDS = 90.0  # beyond that, minutes are shown
+
+
 class Elapsed:
     """What is going on, and for how many seconds: text that is updated while it is drawn."""
 
@@ -105,6 +109,7 @@ class Activity(Drawn):
         self._characters = 0
         self._announced = False
         self._complete = False
+        self._first_part: tuple[int, float] | None = None
 
     def __enter__(self) -> Self:
         self._spin()
@@ -117,7 +122,20 @@ class Activity(Drawn):
     def advance(self, done: int, total: int) -> None:
         """Show how many parts of an answer are done, and of how many."""
         if self._status is not None and total > 1:
-            self._status.text = f"{self._text}: {done:,} of {count_text(total, 'part')}"
+            parts = f"{done:,} of {count_text(total, 'part')}"
+            self._status.text = f"{self._text}: {parts}{self._left(done, total)}"
+
+    def _left(self, done: int, total: int) -> str:
+        """The time for the other parts at the pace so far, which an estimate may have missed."""
+        now = time.monotonic()
+        if self._first_part is None:
+            self._first_part = (done, now)
+        first, at = self._first_part
+        if done == first or now - at < _SURE_SECONDS:
+            return ""
+        seconds = (now - at) / (done - first) * (total - done)
+        told = f"{seconds / 60:.0f} min" if seconds > _LONG_SECONDS else f"{seconds:.0f} s"
+        return f", about {told} left"
 
     def receive(self, text: str) -> None:
         """Show how many characters of an answer, which is not printed, have arrived."""
