@@ -1,7 +1,8 @@
 """How many requests commands send, and what they are billed: `python -m bench.requests`.
 
-A project has so many vector stores of other programs, a loopback server plays OpenAI, and two
-machines share the project. The bill is of a prompt cache as OpenAI's, in prices of an input token.
+A project has so many vector stores of other programs, with a file in each. A loopback server plays
+OpenAI, and two machines share the project. The bill is of a prompt cache as OpenAI's, in prices of
+an input token.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 from bench.measuring import output_of
 from tests.loopback import LoopbackServer
 from tests.loopback.prompt_cache import bill
-from tests.loopback.world import Store
+from tests.loopback.world import Attachment, Store, StoredFile
 
 _LINE = "This is text number {}.\n"
 _LONG = "Write plainly, and keep every name as it is. " * 240
@@ -67,7 +68,16 @@ class Bench:
             ("two", "run C -t x", "a run of what a colleague made"),
             ("two", "assistant list", "assistant list"),
             ("two", "assistant list --all-stores", "assistant list --all-stores"),
+            ("two", "assistant create D -i DocWriter -f d.md", "a create with knowledge"),
+            ("two", "doctor", "doctor"),
+            ("two", "file prune -n", "file prune"),
+            ("two", "file list", "the first file list of a machine"),
+            ("two", "file list", "file list"),
+            ("two", "file show d.md", "file show"),
+            ("two", "assistant delete D -y", "assistant delete"),
+            ("two", "batch list", "batch list"),
         ]
+        (self._work / "d.md").write_text("Something to know.\n")
         for machine, words, title in rows:
             self._server.requests.clear()
             self._run(machine, words)
@@ -83,7 +93,20 @@ class Bench:
                 "metadata": {},
                 "last_active_at": 0,
             }
-            self._server.stores[about["id"]] = Store(about)
+            file = StoredFile(self._file(number), b"x")
+            held = Attachment(file, about["id"], {}, about["created_at"], attached=0.0)
+            self._server.files[file.about["id"]] = file
+            self._server.stores[about["id"]] = Store(about, {file.about["id"]: held})
+
+    def _file(self, number: int) -> dict[str, Any]:
+        return {
+            "id": f"file-{number:032x}",
+            "object": "file",
+            "bytes": 1,
+            "created_at": int(time.time()),
+            "filename": f"theirs {number}.md",
+            "purpose": "assistants",
+        }
 
     def bills(self, files: int) -> None:
         (self._work / "in").mkdir()

@@ -58,4 +58,7 @@ def test_requests() -> None:
     counts = dict(line.rsplit(maxsplit=1) for line in ran.stdout.split("\n\n")[0].splitlines()[1:])
     assert counts["a run of an instruction"] <= "3"
     assert counts["a run of an assistant"] <= "3"
+    assert int(counts["file prune"]) <= 5
+    assert int(counts["file list"]) <= 5
+    assert int(counts["assistant delete"]) <= 20
     assert "--each over 2 files" in ran.stdout

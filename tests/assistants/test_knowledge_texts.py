@@ -32,6 +32,7 @@ def knowledge(server: LoopbackServer) -> dict[str, tuple[str, str, bytes]]:
     [
         ("t.xlsx", documents.xlsx(), b"[sheet"),
         ("t.odt", documents.odt(), b""),
+        ("t.ods", documents.odt(), b"[sheet"),
         ("t.epub", documents.epub(), b""),
         ("t.rtf", RTF.encode(), b"The ibis pays 50 euros."),
         ("t.eml", MAIL.encode(), b"Tapir"),

@@ -329,6 +329,15 @@ class TestDocumentsAsText:
         ran = cli("run", "DocWriter", "-f", "a.epub", "-n", "--json")
         assert [i["sent_as"] for i in ran.json["inputs"]] == ["text"]
 
+    def test_a_mail_without_its_encoding(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        encoded = "Content-Transfer-Encoding: base64\n\nR3LDvMOfZSBhdXMgQmVybGlu\n"
+        write("a.eml", f"Subject: x\nContent-Type: text/plain; charset=utf-8\n{encoded}")
+        assert cli("run", "DocWriter", "-f", "a.eml").code == 0
+        sent = server.requests[-1].json["input"][0]["content"]
+        assert "Grüße aus Berlin" in sent[1]["text"]
+
     def test_a_secret_in_it_is_refused(
         self, cli: Cli, server: LoopbackServer, write: Write
     ) -> None:

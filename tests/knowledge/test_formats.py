@@ -103,6 +103,14 @@ def test_html(page: str, text: str) -> None:
         ("<nav><li>menu<p>all of it is in a menu", "menu\nall of it is in a menu"),
         ("<p>a<!-- b --><![CDATA[ c ]]>d", "ad"),
         ("<p>costs <del>40</del> <ins>55</ins> euros", "costs 55 euros"),
+        (
+            (
+                "<p>is <math><semantics><mrow><mi>E</mi><mo>=</mo><mi>m</mi>"
+                "<msup><mi>c</mi><mn>2</mn></msup></mrow>"
+                "<annotation>E=mc^2</annotation></semantics></math>."
+            ),
+            "is E=mc2.",
+        ),
         ("<div role=navigation><p>menu</div><p>yes", "yes"),
         ("<div role=dialog><p>We use cookies</div><p>yes", "yes"),
         ("<dialog><p>no</dialog><dialog open><p>yes</dialog>", "yes"),
@@ -224,6 +232,17 @@ def test_eml() -> None:
     assert [(part.place, part.text) for part in document.parts] == [
         ("head of the mail", "From: a@example.com\nSubject: Rückgabe\nAttachment: t.pdf"),
         ("body of the mail", "In 12 days"),
+    ]
+
+
+def test_a_mailbox() -> None:
+    mail = "From a@b Mon Nov 30 08:00:00 2026\nSubject: {}\n\n{}\n\n"
+    box = mail.format("One", "Ibex") + mail.format("=?utf-8?Q?Gr=C3=BC=C3=9Fe?=", "From here on")
+    assert [(p, h, t.strip()) for p, h, t in found(box.encode(), "a.mbox")] == [
+        ("head of mail 1", "One", "Subject: One"),
+        ("body of mail 1", "One", "Ibex"),
+        ("head of mail 2", "Grüße", "Subject: Grüße"),
+        ("body of mail 2", "Grüße", "From here on"),
     ]
 
 

@@ -20,6 +20,9 @@ _PACKAGE = (
 )
 
 
+_MULTIPART = b"Content-Type: multipart/mixed; boundary=X\n\n"
+
+
 def _book() -> bytes:
     """One chapter that the spine names fifty times."""
     root = '<container><rootfiles><rootfile full-path="OEBPS/book.opf"/></rootfiles></container>'
@@ -36,9 +39,12 @@ _LONG: list[tuple[str, Callable[[], bytes]]] = [
     ("a.txt", lambda: b"word " * 600),
     ("a.csv", lambda: b"name,text\n" + b"a,words\n" * 600),
     ("a.html", lambda: b"<p>word " * 600),
+    ("a.eml", lambda: _MULTIPART + b"--X\n\nsome words of a part\n" * 150),
+    ("a.mbox", lambda: b"From a@b 08:00\nSubject: words\n\nword word\n\n" * 300),
     ("a.rtf", lambda: rb"{\rtf1 " + rb"word\par " * 600 + b"}"),
     ("a.epub", _book),
     ("a.odt", lambda: documents.odt("<text:p>word word</text:p>" * 400)),
+    ("a.odp", lambda: documents.odt("<draw:page><text:p>word</text:p></draw:page>" * 600)),
     ("a.xlsx", lambda: documents.xlsx(300)),
     ("a.pdf", lambda: small_pdf(["word " * 20] * 40)),
 ]

@@ -219,6 +219,64 @@ class TestOdt:
         assert text_of(documents.odt(body), "a.odt") == text
 
 
+_CELL = "<table:table-cell{}><text:p>{}</text:p></table:table-cell>"
+
+
+class TestOtherOpenDocuments:
+    def test_a_spreadsheet(self) -> None:
+        cells = [
+            _CELL.format("", "day") + _CELL.format("", "share"),
+            _CELL.format(' office:value-type="date" office:date-value="2026-03-14"', "14.3.")
+            + _CELL.format(' office:value-type="percentage" office:value="0.125"', "12.5%"),
+            '<table:table-cell table:number-columns-repeated="16384"/>',
+            _CELL.format(' table:number-columns-repeated="2"', "same")
+            + "<table:table-cell><office:annotation><text:p>Comment</text:p></office:annotation>"
+            "<text:p>last</text:p></table:table-cell>",
+        ]
+        repeated = ["", "", ' table:number-rows-repeated="3"', ' table:number-rows-repeated="2"']
+        rows = "".join(
+            f"<table:table-row{times}>{row}</table:table-row>"
+            for times, row in zip(repeated, cells, strict=True)
+        )
+        content = documents.odt(f'<table:table table:name="Days">{rows}</table:table>')
+        assert text_of(content, "a.ods").split("\n\n") == [
+            "[sheet Days]\nday | share\n2026-03-14 | 12.5%",
+            "[sheet Days]\nday | share\nsame | same | last\nsame | same | last",
+        ]
+        assert [passage.place for passage in passages_of(content, "a.ods")] == [
+            "sheet Days, row 2",
+            "sheet Days, rows 6-7",
+        ]
+
+    def test_a_presentation(self) -> None:
+        box = "<draw:frame{}><draw:text-box><text:p>{}</text:p></draw:text-box></draw:frame>"
+        title = box.format(' presentation:class="title"', "Plan")
+        notes = f"<presentation:notes>{box.format('', 'Ask.')}</presentation:notes>"
+        body = (
+            '<draw:page xmlns:presentation="p">'
+            f"{title}{box.format('', 'Ibex')}{notes}</draw:page>"
+            f"<draw:page>{box.format('', 'Lynx')}</draw:page>"
+        )
+        assert [
+            (p.place, p.heading, p.text) for p in passages_of(documents.odt(body), "a.odp")
+        ] == [
+            ("slide 1", "Plan", "Plan\nIbex\nAsk."),
+            ("slide 2", "", "Lynx"),
+        ]
+
+    @pytest.mark.parametrize(
+        ("kind", "place"), [("spreadsheet", "sheet Days, row 1"), ("presentation", "slide 1")]
+    )
+    def test_are_known_by_what_they_hold(self, kind: str, place: str) -> None:
+        row = f"<table:table-row>{_CELL.format('', 'Ibex')}</table:table-row>"
+        body = f'<draw:page><table:table table:name="Days">{row}</table:table></draw:page>'
+        made = io.BytesIO(documents.odt(body))
+        with zipfile.ZipFile(made, "a") as archive:
+            archive.writestr("mimetype", f"application/vnd.oasis.opendocument.{kind}")
+        for name in ("a", "a.odt", "a.pdf"):
+            assert [p.place for p in passages_of(made.getvalue(), name)] == [place]
+
+
 class TestPowerPoint:
     def test_charts_groups_tables(self) -> None:
         import pptx

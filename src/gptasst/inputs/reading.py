@@ -58,12 +58,16 @@ DOCUMENT_TYPES = {
     ".xls": "application/vnd.ms-excel",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-# Their text is sent, because no server accepts the files.
+# Their text is sent, because no server accepts the files, or only with bodies that are encoded.
 TEXT_ONLY_TYPES = {
     ".docm": "application/vnd.ms-word.document.macroEnabled.12",
     ".pptm": "application/vnd.ms-powerpoint.presentation.macroEnabled.12",
     ".xlsm": "application/vnd.ms-excel.sheet.macroEnabled.12",
+    ".ods": "application/vnd.oasis.opendocument.spreadsheet",
+    ".odp": "application/vnd.oasis.opendocument.presentation",
     ".epub": "application/epub+zip",
+    ".eml": "message/rfc822",
+    ".mbox": "application/mbox",
 }
 DOCUMENT_TYPES |= TEXT_ONLY_TYPES
 IMAGE_TYPES = {
@@ -79,7 +83,9 @@ MAX_BINARY_BYTES = 50_000_000
 
 
 def read_input(
-    path: Path, encoding: str | None = None, on_wait: Callable[[str], None] = lambda _: None
+    path: Path,
+    encoding: str | None = None,
+    on_wait: Callable[[str], None] = lambda _: None,
 ) -> InputFile:
     """Read a file for a run, with its text in the given encoding, if any.
 
@@ -194,7 +200,10 @@ def _read_pipe(path: Path, limit: int, on_wait: Callable[[str], None]) -> bytes:
     left = time_left()
     seconds = left[0] if left else _PIPE_SECONDS
     content = _received(
-        pieces(), limit, seconds, lambda: on_wait(f"waiting for the end of the pipe `{path}`")
+        pieces(),
+        limit,
+        seconds,
+        lambda: on_wait(f"waiting for the end of the pipe `{path}`"),
     )
     if failed:
         raise InvalidInput(f"`{path}` can't be read: {failed[0].strerror}") from None

@@ -93,7 +93,7 @@ def reason_of(error: InvalidInput) -> str:
 
 
 def is_document(path: str) -> bool:
-    """Whether a name has the suffix of a format other than plain text."""
+    """Whether a name has the suffix of a format that is not read as plain text."""
     return _suffix(path) in _BINARY
 
 
@@ -149,9 +149,21 @@ def _xlsx(content: bytes, _path: str) -> Document:
 
 
 def _odt(content: bytes, _path: str) -> Document:
-    from gptasst.knowledge.formats.word import read_odt
+    from gptasst.knowledge.formats.open_document import read_odt
 
     return read_odt(content)
+
+
+def _ods(content: bytes, _path: str) -> Document:
+    from gptasst.knowledge.formats.open_document import read_ods
+
+    return read_ods(content)
+
+
+def _odp(content: bytes, _path: str) -> Document:
+    from gptasst.knowledge.formats.open_document import read_odp
+
+    return read_odp(content)
 
 
 def _epub(content: bytes, _path: str) -> Document:
@@ -184,6 +196,12 @@ def _eml(content: bytes, _path: str) -> Document:
     return read_eml(content)
 
 
+def _mbox(content: bytes, _path: str) -> Document:
+    from gptasst.knowledge.formats.mail import read_mbox
+
+    return read_mbox(content)
+
+
 def _rtf(content: bytes, path: str) -> Document:
     from gptasst.knowledge.formats.mail import read_rtf
 
@@ -198,8 +216,9 @@ def _text(content: bytes, path: str) -> Document:
 
 _READERS: dict[str, _Reader] = {
     ".pdf": _pdf, ".docx": _docx, ".docm": _docx, ".pptx": _pptx, ".pptm": _pptx, ".xlsx": _xlsx,
-    ".xlsm": _xlsx, ".odt": _odt, ".epub": _epub, ".csv": _delimited, ".tsv": _delimited,
-    ".html": _html, ".htm": _html, ".xhtml": _html, ".ipynb": _ipynb, ".eml": _eml, ".rtf": _rtf,
+    ".xlsm": _xlsx, ".odt": _odt, ".ods": _ods, ".odp": _odp, ".epub": _epub, ".csv": _delimited,
+    ".tsv": _delimited, ".html": _html, ".htm": _html, ".xhtml": _html, ".ipynb": _ipynb,
+    ".eml": _eml, ".mbox": _mbox, ".rtf": _rtf,
 }  # fmt: skip
 # The older formats are recognized, and refused with what to do.
-_BINARY = ZIPPED | frozenset({".pdf", ".rtf", ".doc", ".xls", ".ppt", ".ods", ".odp"})
+_BINARY = ZIPPED | frozenset({".pdf", ".rtf", ".eml", ".mbox", ".doc", ".xls", ".ppt"})

@@ -1,16 +1,17 @@
-"""Text of saved mail (EML), and of RTF."""
+"""Text of saved mail (EML, mbox), and of RTF."""
 
 from __future__ import annotations
 
-import email
+import email.parser
 import email.policy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from email.message import EmailMessage
 
 from gptasst.errors import InvalidInput
 from gptasst.inputs.encoding import decode_text
+from gptasst.knowledge.formats import limits
 from gptasst.knowledge.formats.types import Document, Part, Sections
 from gptasst.knowledge.formats.web_pages import html_sections
 
@@ -19,26 +20,65 @@ _SHOWN = ("From", "To", "Cc", "Date", "Subject")
 
 def read_eml(content: bytes) -> Document:
     """Headers and body, preferably plain text. Attachments are listed, but not read."""
-    message = email.message_from_bytes(content, policy=email.policy.default)
-    assert isinstance(message, EmailMessage)
+    return _document([_mail(content, "the mail")])
+
+
+# The line before each mail in a mailbox, with the time.
+_ENVELOPE = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\n]*\d:\d\d[^\n]*\n")
+
+
+def read_mbox(content: bytes) -> Document:
+    """The mails of a mailbox, each as its own file would be."""
+    mails = filter(bytes.strip, _ENVELOPE.split(content))
+    return _document(_mail(mail, f"mail {n}") for n, mail in enumerate(mails, start=1))
+
+
+def _document(mails: Iterable[tuple[list[Part], int]]) -> Document:
+    parts: list[Part] = []
+    attached = 0
+    for found, more in mails:
+        parts += found
+        attached += more
+    count = f"{attached:,} attachments were" if attached > 1 else "1 attachment was"
+    return Document(tuple(parts), (f"{count} not read",) if attached else ())
+
+
+def _mail(content: bytes, place: str) -> tuple[list[Part], int]:
+    """The parts of a mail, and how many attachments it has."""
+    message = _parsed(content)
     subject = " ".join(str(message["Subject"] or "").split())
     head = [f"{name}: {message[name]}" for name in _SHOWN if message[name]]
     bodies = list(_bodies(message))
     attached = [_name(part) for part in _attachments(message, bodies)]
     head += [f"Attachment: {name}" for name in attached]
-    parts = [Part("\n".join(head), "head of the mail", subject)]
+    parts = [Part("\n".join(head), f"head of {place}", subject)]
     for body in bodies:
         if body.get_content_subtype() == "html":
-            found = html_sections(_content(body), "body of the mail").finished()
+            found = html_sections(_content(body), f"body of {place}").finished()
             parts += [replace(part, heading=part.heading or subject) for part in found]
         else:
-            parts.append(Part(_content(body), "body of the mail", subject))
-    count = f"{len(attached)} attachments were" if len(attached) > 1 else "1 attachment was"
-    return Document(tuple(parts), (f"{count} not read",) if attached else ())
+            parts.append(Part(_content(body), f"body of {place}", subject))
+    for part in parts:
+        limits.count(part.text)
+    return parts, len(attached)
+
+
+_PIECE = 1 << 16  # bytes
+
+
+def _parsed(content: bytes) -> EmailMessage:
+    parser = email.parser.BytesFeedParser(policy=email.policy.default)
+    for start in range(0, len(content), _PIECE):
+        parser.feed(content[start : start + _PIECE])
+        limits.count()  # a mail of very many parts takes long
+    message = parser.close()
+    assert isinstance(message, EmailMessage)
+    return message
 
 
 def _bodies(part: EmailMessage) -> Iterator[EmailMessage]:
     """The texts of a message, each as one of its alternatives; attached files are none."""
+    limits.count()
     if part.is_attachment() or part.get_filename():
         return
     kind = part.get_content_type()
@@ -107,7 +147,8 @@ def read_rtf(content: bytes, path: str) -> Document:
     sections = Sections()
     # Characters beyond 16 bits are written in two halves.
     whole = _SURROGATES.sub(
-        lambda f: f[0].encode("utf-16", "surrogatepass").decode("utf-16", "replace"), text
+        lambda f: f[0].encode("utf-16", "surrogatepass").decode("utf-16", "replace"),
+        text,
     )
     for line in whole.replace("\n|", "|").splitlines():  # cells may be paragraphs
         sections.paragraph(line.removesuffix("|").replace("|", " | "))

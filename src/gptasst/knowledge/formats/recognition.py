@@ -21,10 +21,10 @@ _MEMBERS = {
 }
 _OLDER = {".doc": ".docx", ".xls": ".xlsx", ".ppt": ".pptx"}
 _OPEN_DOCUMENT = {
-    b"application/vnd.oasis.opendocument.spreadsheet": ".xlsx",
-    b"application/vnd.oasis.opendocument.presentation": ".pptx",
+    b"application/vnd.oasis.opendocument.spreadsheet": ".ods",
+    b"application/vnd.oasis.opendocument.presentation": ".odp",
 }
-ZIPPED = frozenset({".docx", ".docm", ".pptx", ".pptm", ".xlsx", ".xlsm", ".odt", ".epub"})
+ZIPPED = frozenset(".docx .docm .pptx .pptm .xlsx .xlsm .odt .ods .odp .epub".split())
 
 
 def recognized(content: bytes, suffix: str) -> str:
@@ -74,11 +74,10 @@ def _zipped(content: bytes, suffix: str) -> str:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
         return suffix
     if kind in _OPEN_DOCUMENT:
-        raise InvalidInput(
-            "of OpenDocument's formats, only texts are read",
-            hint=f"save it as {_OPEN_DOCUMENT[kind]}",
-        )
+        return _OPEN_DOCUMENT[kind]
     found = next((known for member, known in _MEMBERS.items() if member in names), None)
+    if found == ".odt" and suffix in _OPEN_DOCUMENT.values():  # without a type
+        return suffix
     return suffix if found is None or (suffix in ZIPPED and suffix[:4] == found[:4]) else found
 
 

@@ -41,7 +41,7 @@ def read_xlsx(content: bytes) -> Document:
     try:
         for sheet in book.worksheets:
             sheet.reset_dimensions()  # the declared size may be wrong
-            parts += _parts(_rows(sheet), f"sheet {sheet.title}", sheet.title)
+            parts += table_parts(_rows(sheet), f"sheet {sheet.title}", sheet.title)
     finally:
         book.close()
     if not uncomputed:
@@ -125,7 +125,10 @@ def read_delimited(content: bytes, path: str) -> Document:
         delimiter, first = named[1], 2
         text = text[named.end() :]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    return Document(tuple(_parts(enumerate(reader, start=first), "", "")), guess_notes(encoding))
+    return Document(
+        tuple(table_parts(enumerate(reader, start=first), "", "")),
+        guess_notes(encoding),
+    )
 
 
 _NAMED = re.compile(r'"?sep=([^\r\n])"?\r?\n', re.IGNORECASE)
@@ -152,7 +155,9 @@ _MAX_TITLES = 4  # rows above the header
 _MAX_BLANK = 1  # rows between them
 
 
-def _parts(rows: Iterable[tuple[int, Sequence[str]]], place: str, heading: str) -> Iterator[Part]:
+def table_parts(
+    rows: Iterable[tuple[int, Sequence[str]]], place: str, heading: str
+) -> Iterator[Part]:
     """Consecutive rows as parts, each under the header.
 
     The header is the first row, or titles and the first row of several cells.

@@ -1,4 +1,4 @@
-"""Text of DOCX and ODT, in reading order, under their headings."""
+"""Text of DOCX, in reading order, under its headings; what it shares with OpenDocument."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from gptasst.knowledge.formats.documents import archive, local_name, tree
-from gptasst.knowledge.formats.recognition import protected
 from gptasst.knowledge.formats.types import Document, Part, Sections
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ _REPEATED = "headers and footers"  # a place
 _LONG_ROW = 1_000  # characters
 
 
-class _Reader:
+class Reader:
     """What DOCX and ODT have in common: blocks, tables, and texts beside the text.
 
     Text boxes and notes follow the paragraph that they belong to.
@@ -107,7 +106,7 @@ class _Reader:
 
     def is_deleted(self, row: _Element) -> bool:
         """Whether the row of a table is a change that was not accepted yet."""
-        return _child(row, "trPr", "del") is not None
+        return descendant(row, "trPr", "del") is not None
 
     def pieces(self, element: _Element, beside: list[_Element]) -> Iterator[str]:
         """The text of a paragraph; what is not in its line is added to `beside`."""
@@ -122,14 +121,14 @@ class _Reader:
         raise NotImplementedError
 
 
-def _attribute(element: _Element | None, name: str) -> str:
+def attribute(element: _Element | None, name: str) -> str:
     """An attribute by its local name; empty without it."""
     if element is None:
         return ""
     return next((v for k, v in element.items() if k.rpartition("}")[2] == name), "")
 
 
-def _child(element: _Element, *path: str) -> _Element | None:
+def descendant(element: _Element, *path: str) -> _Element | None:
     """The first descendant along a path of local names."""
     found: Any = element
     for name in path:
@@ -139,11 +138,11 @@ def _child(element: _Element, *path: str) -> _Element | None:
     return found
 
 
-def _number(text: str, default: int) -> int:
+def number(text: str, default: int) -> int:
     return int(text) if text.isascii() and text.isdigit() else default
 
 
-class _WordReader(_Reader):
+class _WordReader(Reader):
     # Deleted and moved text is not the document's; a fallback repeats its choice.
     left_out = frozenset(
         "del moveFrom Fallback rPr pPr tblPr trPr tcPr sectPr sdtPr instrText delText rt".split()
@@ -156,7 +155,7 @@ class _WordReader(_Reader):
         super().__init__()
         self._document = document
         self._notes = {
-            (kind, _attribute(note, "id")): note
+            (kind, attribute(note, "id")): note
             for kind in ("footnote", "endnote")
             for note in self._related(f"{kind}s")
         }
@@ -183,30 +182,30 @@ class _WordReader(_Reader):
             elif name == "noBreakHyphen":
                 yield "-"
             elif name in ("footnoteReference", "endnoteReference"):
-                note = self._notes.get((name.removesuffix("Reference"), _attribute(child, "id")))
+                note = self._notes.get((name.removesuffix("Reference"), attribute(child, "id")))
                 beside += [] if note is None else [note]
             elif name == "txbxContent":
                 beside.append(child)
             elif name == "p":  # of a drawing: DrawingML has its own paragraphs
                 yield from (" ", *self.pieces(child, beside))
-            elif name == "r" and _is_on(_child(child, "rPr", "vanish")):
+            elif name == "r" and _is_on(descendant(child, "rPr", "vanish")):
                 continue
             elif name and name not in self.left_out:
                 yield from self.pieces(child, beside)
 
     def level(self, paragraph: _Element) -> int:
-        properties = _child(paragraph, "pPr")
+        properties = descendant(paragraph, "pPr")
         if properties is None:
             return 0
-        own = _attribute(_child(properties, "outlineLvl"), "val")
-        style = _attribute(_child(properties, "pStyle"), "val")
+        own = attribute(descendant(properties, "outlineLvl"), "val")
+        style = attribute(descendant(properties, "pStyle"), "val")
         return _outline_level(own) or self._levels.get(style, 0)
 
     def spans(self, cell: _Element) -> tuple[int, bool, bool]:
-        merged = _child(cell, "tcPr", "vMerge")
-        covered = merged is not None and _attribute(merged, "val") != "restart"
-        columns = _attribute(_child(cell, "tcPr", "gridSpan"), "val")
-        return _number(columns, 1), covered, merged is not None
+        merged = descendant(cell, "tcPr", "vMerge")
+        covered = merged is not None and attribute(merged, "val") != "restart"
+        columns = attribute(descendant(cell, "tcPr", "gridSpan"), "val")
+        return number(columns, 1), covered, merged is not None
 
     def repeated(self) -> list[str]:
         """The texts of headers and footers, each once."""
@@ -216,15 +215,15 @@ class _WordReader(_Reader):
                 if not relation.is_external and relation.reltype.endswith(f"/{kind}"):
                     with contextlib.suppress(Exception):
                         texts.setdefault(self.cell_text(tree(relation.target_part.blob)))
-        return _without_page_numbers(texts)
+        return without_page_numbers(texts)
 
 
 def _is_on(switch: _Element | None) -> bool:
-    return switch is not None and _attribute(switch, "val") not in ("0", "false", "off")
+    return switch is not None and attribute(switch, "val") not in ("0", "false", "off")
 
 
 def _outline_level(text: str) -> int:
-    level = _number(text, 9)  # 9 is body text
+    level = number(text, 9)  # 9 is body text
     return level + 1 if level < 9 else 0
 
 
@@ -237,18 +236,18 @@ def _style_level(style: BaseStyle) -> int:
         heading = _HEADING.match(current.name or "")
         if heading:
             return int(heading[1] or 1)
-        outline = _child(current.element, "pPr", "outlineLvl")
+        outline = descendant(current.element, "pPr", "outlineLvl")
         if outline is not None:
-            return _outline_level(_attribute(outline, "val"))
+            return _outline_level(attribute(outline, "val"))
         current = getattr(current, "base_style", None)
     return 0
 
 
-def _without_page_numbers(texts: Iterable[str]) -> list[str]:
+def without_page_numbers(texts: Iterable[str]) -> list[str]:
     return [text for text in texts if any(map(str.isalpha, text))]
 
 
-def _with_repeated(reader: _Reader, texts: list[str]) -> Document:
+def with_repeated(reader: Reader, texts: list[str]) -> Document:
     parts = reader.sections.finished()
     if texts:
         parts += (Part("\n".join(texts), _REPEATED),)
@@ -266,76 +265,4 @@ def read_docx(content: bytes) -> Document:
         document = docx.Document(io.BytesIO(content))
     reader = _WordReader(document)
     reader.read(document.element.body)
-    return _with_repeated(reader, reader.repeated())
-
-
-_MAX_SPACES = 50
-_MANIFEST = "META-INF/manifest.xml"
-
-
-class _OdtReader(_Reader):
-    left_out = frozenset(
-        "annotation tracked-changes forms note-citation sequence-decls script title desc"
-        " hidden-text".split()
-    )
-    paragraphs = frozenset({"p", "h"})
-    rows, cells, table = "table-row", frozenset({"table-cell", "covered-table-cell"}), "table"
-
-    def __init__(self, *roots: _Element) -> None:
-        super().__init__()
-        self._hidden = {
-            _attribute(style, "name")
-            for root in roots
-            for style in root.iter("{*}style")
-            if _attribute(_child(style, "text-properties"), "display") == "none"
-        }
-
-    def read(self, parent: _Element) -> None:
-        if _attribute(parent, "display") != "none":
-            super().read(parent)
-
-    def pieces(self, element: _Element, beside: list[_Element]) -> Iterator[str]:
-        if _attribute(element, "style-name") in self._hidden:
-            return
-        yield element.text or ""
-        for child in element:
-            name = local_name(child)
-            if name in ("note", "text-box", "table"):
-                beside.append(child)
-            elif name == "s":
-                yield " " * min(_number(_attribute(child, "c"), 1), _MAX_SPACES)
-            elif name in ("tab", "line-break"):
-                yield " "
-            elif name and name not in self.left_out:
-                yield from self.pieces(child, beside)
-            yield child.tail or ""
-
-    def level(self, paragraph: _Element) -> int:
-        if local_name(paragraph) != "h":
-            return 0
-        return _number(_attribute(paragraph, "outline-level"), 1)
-
-    def spans(self, cell: _Element) -> tuple[int, bool, bool]:
-        covered = local_name(cell) == "covered-table-cell"
-        below = _number(_attribute(cell, "number-rows-spanned"), 1) > 1
-        return 1, covered, below
-
-
-def read_odt(content: bytes) -> Document:
-    """Body, text boxes, notes, and headers and footers of pages once, at the end.
-
-    Deleted and hidden text, and comments, are left out.
-    """
-    with archive(content) as opened:
-        there = opened.namelist()
-        if _MANIFEST in there and b"encryption-data" in opened.read(_MANIFEST):
-            raise protected()
-        root = tree(opened.read("content.xml"))
-        styles = tree(opened.read("styles.xml")) if "styles.xml" in there else None
-    reader = _OdtReader(*(part for part in (root, styles) if part is not None))
-    reader.read(root)
-    texts: dict[str, None] = {}
-    for element in () if styles is None else styles.iter():
-        if local_name(element) in ("header", "footer"):
-            texts.setdefault(reader.cell_text(element))
-    return _with_repeated(reader, _without_page_numbers(texts))
+    return with_repeated(reader, reader.repeated())
