@@ -76,6 +76,19 @@ def killed_at(
     return process[0].end(server)
 
 
+def test_a_conversation_that_was_begun_is_known_and_goes_on(
+    cli: Cli, project: LoopbackServer, home: Path
+) -> None:
+    asking = Operation(("run", "DocWriter", "-t", "one", "-c"))
+    assert killed_at("POST /responses", [], project, asking).code == -9
+    (ident,) = project.conversations
+    assert cli("conversation", "list", "-q").lines == [ident]
+    assert asking.run(cli).code == 0
+    assert list(project.conversations) == [ident]
+    cli("conversation", "delete", ident, "-y")
+    assert cli("conversation", "list", "-q").lines == []
+
+
 def test_a_killed_set_is_not_undone_by_the_next_sync(
     cli: Cli, project: LoopbackServer, home: Path, write: Write
 ) -> None:

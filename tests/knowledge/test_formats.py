@@ -103,6 +103,14 @@ def test_html(page: str, text: str) -> None:
         ("<nav><li>menu<p>all of it is in a menu", "menu\nall of it is in a menu"),
         ("<p>a<!-- b --><![CDATA[ c ]]>d", "ad"),
         ("<p>costs <del>40</del> <ins>55</ins> euros", "costs 55 euros"),
+        (
+            (
+                "<p>is <math><semantics><mrow><mi>E</mi><mo>=</mo><mi>m</mi>"
+                "<msup><mi>c</mi><mn>2</mn></msup></mrow>"
+                "<annotation>E=mc^2</annotation></semantics></math>."
+            ),
+            "is E=mc2.",
+        ),
         ("<div role=navigation><p>menu</div><p>yes", "yes"),
         ("<div role=dialog><p>We use cookies</div><p>yes", "yes"),
         ("<dialog><p>no</dialog><dialog open><p>yes</dialog>", "yes"),

@@ -128,6 +128,8 @@ class Dialogue:
         if conversation is None:
             keeper = self._conversations.keeper(None)
             conversation = keeper.start(prepared.request.name, title)
+            if conversation.kept == "openai":  # a command that is killed leaves it on the server
+                self._conversations.remember(conversation)
         else:
             title = conversation.title or title
             conversation = replace(conversation, assistant=prepared.request.name, title=title)

@@ -27,6 +27,7 @@ from gptasst.values import dataclass
 # A word in a heading or a path, and a name that code declares, counts more than one in the text.
 _TITLE_WEIGHT = 2.5
 _MOST_TERMS = 64
+_MOST_REPLACED = 50  # words that are not in the index; more make a long question slow
 # The number of passages that FTS5 ranks in one search, those with the rarest words first. For more
 # frequent words, only their presence counts.
 _MOST_WEIGHED = 4000
@@ -214,6 +215,8 @@ class _Search:
         self._table = table
         self._passages = passages
         self._languages = languages
+        self._vocabularies: dict[str, list[str]] = {}
+        self._replaced = 0
 
     def matches(self, terms: Terms, limit: int) -> list[WordMatch]:
         chosen = self._chosen(terms)
@@ -263,8 +266,9 @@ class _Search:
 
     def _leading(self, term: Term) -> tuple[Term, int]:
         count = self._count(term)
-        if count or term.guessed:
+        if count or term.guessed or self._replaced >= _MOST_REPLACED:
             return term, count
+        self._replaced += 1
         for other in replacements(term, self._languages, self._vocabulary):
             found = self._count(other)
             if found:
@@ -272,6 +276,8 @@ class _Search:
         return term, 0
 
     def _vocabulary(self, beginning: str) -> list[str]:
+        if beginning in self._vocabularies:
+            return self._vocabularies[beginning]
         table = f"{self._table}_vocabulary"
         self._connection.execute(
             f"CREATE VIRTUAL TABLE IF NOT EXISTS temp.{table}"
@@ -281,7 +287,8 @@ class _Search:
             f"SELECT term FROM temp.{table} WHERE term BETWEEN ? AND ?",
             (beginning, f"{beginning}\U0010ffff"),
         )
-        return [word for (word,) in rows]
+        self._vocabularies[beginning] = [word for (word,) in rows]
+        return self._vocabularies[beginning]
 
     def _rarest(self, found: Iterable[tuple[Term, int]], most: int) -> list[tuple[Term, int]]:
         if most <= 0:

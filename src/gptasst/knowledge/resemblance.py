@@ -155,7 +155,7 @@ def _resembling(
     """
     beginning = _same_word_in_english if english else _same_beginning
     found: dict[str, float] = {}
-    for other in vocabulary(word[:1]) if len(word) >= _ONE_ERROR else ():
+    for other in _likely(stems, vocabulary(word[:1])) if len(word) >= _ONE_ERROR else ():
         if other.isalpha():
             close = max(
                 max(beginning(each, other), _typed_wrong(each, other, len(word))) for each in stems
@@ -167,6 +167,18 @@ def _resembling(
     least = max(found.values()) * _AS_CLOSE
     close_ones = sorted((-close, other) for other, close in found.items() if close >= least)
     return [other for _, other in close_ones[:_MOST]]
+
+
+def _likely(stems: Collection[str], vocabulary: Iterable[str]) -> Sequence[str]:
+    """Words with the first letters of some, or with their last ones: the second may be wrong."""
+    starts = {word[:_KNOWN] for word in stems}
+    ends = tuple(word[_KNOWN + 1 :] for word in stems if len(word) >= _ONE_ERROR)
+    shortest, longest = min(map(len, stems)) - 1, max(map(len, stems)) + 1
+    return [
+        word
+        for word in vocabulary
+        if word[:_KNOWN] in starts or (shortest <= len(word) <= longest and word.endswith(ends))
+    ]
 
 
 def _same_beginning(word: str, other: str) -> float:

@@ -11,14 +11,18 @@ from gptasst.knowledge.formats.types import Document, Sections
 
 # Invisible elements.
 _INVISIBLE = frozenset(
-    "script style template noscript svg math head iframe object canvas del".split()
+    "script style template noscript svg head iframe object canvas del annotation"
+    " annotation-xml".split()
 )
 # Invisible elements, or ones that every page of a site repeats.
 _LEFT_OUT = _INVISIBLE | frozenset("nav footer button select".split())
 _REPEATED_ROLES = ("navigation", "contentinfo", "dialog", "alertdialog")
 _INLINE = frozenset(
     "a abbr b bdi bdo cite code data del dfn em font i ins kbd label mark q rp rt ruby s samp"
-    " small span strong sub sup time tt u var wbr img".split()
+    " small span strong sub sup time tt u var wbr img"
+    # Of formulas, which are one line.
+    " math semantics mrow mi mo mn ms mtext mspace mfrac msqrt mroot msub msup msubsup mover munder"
+    " munderover mstyle mpadded annotation annotation-xml".split()
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _CELLS = ("td", "th")
