@@ -424,6 +424,18 @@ def config(home: Path, text: str) -> Path:
     return path
 
 
+def test_what_is_no_answer_leads_to_the_url_and_not_to_another_doctor(
+    cli: Cli, project: LoopbackServer
+) -> None:
+    words = HttpAnswer(Reply(b"no healthy upstream", 200, "text/plain"))
+    project.disturb("GET", "/v1/responses/*", HttpAnswer(NOT_FOUND), times=9)
+    project.disturb("POST", "/v1/responses", words, times=9)
+    found = finding(cli("doctor", "--json"), "server", "problem")
+    assert found["message"].startswith("responses: ")
+    assert "is the base URL right?" in found["message"]
+    assert found["fix"] is None
+
+
 def test_a_configuration_that_can_not_be_read(cli: Cli, home: Path) -> None:
     path = config(home, 'profile = "local"\nfoo = 1\n')
     ran = cli("doctor", "--json")

@@ -323,8 +323,8 @@ def _input_not_taken(message: str, endpoint: Endpoint) -> GptasstError | None:
         return None
     return InvalidInput(
         f"{endpoint.name} takes no {what}: {message}",
-        hint=f"leave them out, or use a model that takes them; `{key} = false` in"
-        f" {endpoint.table} has it said before anything is sent",
+        hint=f"leave them out, or use a model that takes them; with `{key} = false` in"
+        f" {endpoint.table}, they are refused before anything is sent",
         code="input_not_taken",
     )
 

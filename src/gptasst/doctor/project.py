@@ -178,7 +178,11 @@ def _refused(profile: Profile, errors: Mapping[Capability, GptasstError]) -> Ite
     for name, error in errors.items():
         if name not in denied:
             severity = "problem" if name == "responses" else "warning"
-            yield Finding("server", severity, f"{name}: {error.message}", fix=cmd("doctor"))
+            message = f"{name}: {error.message}"
+            if error.code == "not_an_api":  # which asking again does not change
+                yield Finding("server", severity, f"{message}; {error.advice}")
+            else:
+                yield Finding("server", severity, message, fix=cmd("doctor"))
 
 
 def _denied(errors: Mapping[Capability, GptasstError]) -> Sequence[Capability]:
