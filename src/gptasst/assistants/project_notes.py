@@ -309,10 +309,12 @@ class Revisions:
         items = list(self._conversations.items(pointer.conversation, order="asc"))
         ids = [found.id for found in items]
         last = ids.index(pointer.item) if pointer.item in ids else -1
-        recent = now() - _EDIT_TAKES
+        moment = now()
         for rival in items[last + 1 : ids.index(item)]:
             written = item_time(rival.text)
-            if written and not is_proposed(rival.text) and written > recent:
+            # Later than now: by a machine whose clock is wrong, maybe long ago.
+            is_recent = written is not None and abs(moment - written) < _EDIT_TAKES
+            if is_recent and not is_proposed(rival.text):
                 raise edit_conflict(name)
         return ids.index(item) + 1
 
