@@ -262,13 +262,16 @@ def test_a_named_document_without_the_extra(
         assert (ran.code, told in ran.stderr) == (2, True)
 
 
-@pytest.mark.parametrize("name", ["kb/huge.txt", "kb/huge.docx", "kb/huge.csv"])
+@pytest.mark.parametrize(
+    ("name", "documents"),
+    [("kb/huge.txt", 9000), ("kb/huge.docx", 2000), ("kb/huge.csv", 9000), ("kb/huge.html", 9000)],
+)
 def test_a_file_that_is_too_large_is_not_read_whole(
-    cli: Cli, write: Write, monkeypatch: pytest.MonkeyPatch, name: str
+    cli: Cli, write: Write, monkeypatch: pytest.MonkeyPatch, name: str, documents: int
 ) -> None:
     write("kb/a.md", "alpha\n")
     write(name, "x" * 2001)
-    monkeypatch.setattr("gptasst.knowledge.formats._MAX_BYTES", 2000)
+    monkeypatch.setattr("gptasst.knowledge.formats._MAX_BYTES", documents)
     monkeypatch.setattr("gptasst.knowledge.formats.limits.MAX_CHARACTERS", 500)
     ran = cli("assistant", "create", "W", "-i", "DocWriter", "-f", "kb")
     assert (ran.code, ran.stderr) == (

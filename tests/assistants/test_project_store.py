@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,21 @@ def test_of_two_edits_at_once_both_are_kept_and_one_is_told(
             mine.store.update(read, read.definition)
     history = cli("assistant", "history", "Docs", "--json").json["revisions"]
     assert [r["current"] for r in history] == [False, True]
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_an_edit_that_was_cut_delays_no_other_whatever_clock_its_machine_has(
+    cli: Cli, project: LoopbackServer, hours: int
+) -> None:
+    cli("assistant", "create", "Docs", "-i", "DocWriter")
+    (conversation,) = project.conversations.values()
+    (first,) = conversation.items
+    moment = datetime.now(UTC) + timedelta(hours=hours)
+    text = first["content"][0]["text"].partition("\n")[2]
+    cut = {"type": "input_text", "text": f"# revision of {moment.isoformat()}\n{text}"}
+    conversation.items.append({**first, "id": "msg_cut", "content": [cut]})
+    assert cli("assistant", "edit", "Docs", "--description", "ours").code == 0
+    assert cli("assistant", "show", "Docs", "--json").json["revision"] == 3
 
 
 @pytest.mark.parametrize("latency", [0.0, 0.05])

@@ -66,6 +66,8 @@ MISTAKES = [
     ("run X guide.md -o ''", "-o has an empty name", "is a variable in it not set?"),
     ("run X -f ''", "-f has an empty name", "is a variable in it not set?"),
     ("run X ''", "FILE has an empty name", "is a variable in it not set?"),
+    ("batch fetch b -o ''", "-o has an empty name", "is a variable in it not set?"),
+    ("assistant export A -o a -o b", "-o is given twice", "leave one of them out"),
     ("auth login sk-1234567890", "a key is not given as an argument", "`gptasst auth login` asks for it, or reads it from a pipe"),
     # Files
     ("run -f guide.md MarkdownLinter -n", "NAME is missing, as -f takes all words after it", "did you mean `gptasst run MarkdownLinter -f guide.md -n`?"),

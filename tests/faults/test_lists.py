@@ -203,6 +203,24 @@ def test_an_empty_page_that_is_not_the_last(cli: Cli, project: LoopbackServer, h
     assert len(project.requests) == 2
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_empty_page_that_leads_nowhere(
+    cli: Cli, assistants: LoopbackServer, home: Path, times: int
+) -> None:
+    """The list is read again; it is never taken for whole."""
+    new_machine(home)
+    page = {"object": "list", "data": [], "has_more": True, "last_id": None}
+    empty = outcomes.http_error(200, body=page)
+    for reading in range(times):
+        assistants.disturb("GET", "/v1/vector_stores", empty, skip=reading + 1)
+    ran = cli("assistant", "list", "--json")
+    if times == 1:
+        assert [found["name"] for found in ran.json["assistants"]] == ["New", "Old"]
+    else:
+        assert (ran.code, ran.error["code"]) == (1, "incomplete_list")
+    assert len(assistants.requests) == 4
+
+
 def test_empty_pages_that_come_for_ever(cli: Cli, project: LoopbackServer) -> None:
     page = {"object": "list", "data": [], "has_more": True, "last_id": "vs_1"}
     project.disturb("GET", "*", outcomes.http_error(200, body=page), times=1_000_000)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import striprtf.striprtf
 from pypdf import PageObject
 
 from gptasst.errors import InvalidInput
@@ -265,6 +266,21 @@ def test_rtf() -> None:
 def test_what_is_shown_of_rtf(inside: str, text: str) -> None:
     source = "{\\rtf1\\ansi\\uc1 " + inside + "}"
     assert " ".join(read_document(source.encode(), "a.rtf").text.split()) == text
+
+
+def test_the_parser_of_rtf_gets_no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+    plain = striprtf.striprtf.rtf_to_text
+
+    def recorded(text: str, **options: Any) -> object:
+        given.append(text)
+        return plain(text, **options)  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(striprtf.striprtf, "rtf_to_text", recorded)
+    picture = "\n".join(["89504e470d0a1a0a" * 8] * 20)
+    source = rf"{{\rtf1\ansi The {{\pict\pngblip {picture}}}Ibex.}}"
+    assert read_document(source.encode(), "a.rtf").text == "The Ibex."
+    assert "89504e" not in given[0]
 
 
 def test_rtf_of_wordpad_ends_with_a_zero() -> None:

@@ -191,8 +191,9 @@ class Connection:
             limits: for each request.
 
         Raises:
-            ServiceError: the server gives the first page again and again (`incomplete_list`). Who
-                takes that for the end deletes what is used by an object behind it.
+            ServiceError: the server gives the first page again and again, or an empty one that is
+                not the last (`incomplete_list`). Who takes that for the end deletes what is used by
+                an object behind it.
         """
         seen: set[str] = set()
         query = query or {}
@@ -201,8 +202,8 @@ class Connection:
             try:
                 with self.errors(missing):
                     pages = self._pages(path, query, limits)
-                    full = min(int(query.get("limit", _FULL_PAGE)), _FULL_PAGE)
-                    yield from map(make, self._unseen(pages, seen, full))
+                    limit = int(query.get("limit", _FULL_PAGE))
+                    yield from map(make, self._unseen(pages, seen, limit))
             except (NotFound, ServiceError) as error:
                 moved = bool(seen) and error.code in ("gone", "bad_request", "incomplete_list")
                 stuck = error.code == "incomplete_list" and len(seen) == known
@@ -211,27 +212,28 @@ class Connection:
             else:
                 return
 
-    def _unseen(self, pages: Iterator[Any], seen: set[str], full: int) -> Iterator[Any]:
-        """The objects of all pages, without those seen before; `full` is how many a page has.
+    def _unseen(self, pages: Iterator[Any], seen: set[str], limit: int) -> Iterator[Any]:
+        """The objects of all pages, without those seen before; `limit` is how many a page has.
+
+        After a short page, a server only does not know that it was the last.
 
         Raises:
             TypeError: a page is not a list.
             OverLimit: the list does not end.
-            ServiceError: a full page comes again (`incomplete_list`). With a short one, the server
-                only does not know that it is the last.
+            ServiceError: a full page comes again, or nothing after it (`incomplete_list`).
         """
         read: set[str] = set()
+        before = 0  # objects on the page before
         for page in pages:
             listed = _data_of(page)
             ids = {found["id"] for found in listed}
             if ids and ids <= read:
-                if len(ids) < full:
+                if len(ids) < min(limit, _FULL_PAGE):
                     return
-                raise ServiceError(
-                    f"{self.endpoint.name} does not send the rest of a list, but the same"
-                    f" {len(ids):,} objects again",
-                    code="incomplete_list",
-                )
+                raise self._incomplete(f"the same {len(ids):,} objects again")
+            if not ids and page.has_more is True and not page.last_id and before >= limit:
+                raise self._incomplete("an empty page")
+            before = len(ids)
             read |= ids
             if len(read) > MAX_ITEMS:
                 raise too_much(f"more than {MAX_ITEMS:,} objects in one list")
@@ -239,6 +241,10 @@ class Connection:
                 if found["id"] not in seen:
                     seen.add(found["id"])
                     yield found
+
+    def _incomplete(self, sent: str) -> ServiceError:
+        message = f"{self.endpoint.name} does not send the rest of a list, but {sent}"
+        return ServiceError(message, code="incomplete_list")
 
     def _pages(
         self, path: str, query: Mapping[str, str | int], limits: Timeouts | None

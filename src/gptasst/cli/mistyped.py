@@ -15,7 +15,8 @@ from gptasst.hints import cmd, suggestion
 _DASHES = {"\N{EN DASH}": "-", "\N{EM DASH}": "--", "\N{MINUS SIGN}": "-"}
 
 # Of these, the last one would win, and what the others say would be lost in silence.
-_ONCE = ("instruction", "output", "text")
+_ONCE = frozenset({"--instruction", "--output", "--text"})
+_PATHS = frozenset({"--file", "--output", "file", "files"})
 
 _SETTING = "it is set in a definition, under [settings]: {}"
 _FILES = "files are given with `-f`"
@@ -104,16 +105,16 @@ def refuse_lost(order: Sequence[Any], values: dict[str, Any]) -> None:
         order: the parameters, as often as they were given.
         values: of each.
     """
-    given = [parameter.name for parameter in order]
     for parameter in order:
-        name = parameter.name
-        option = parameter.opts[-1] if parameter.param_type_name == "option" else "FILE"
-        if name in _ONCE and not parameter.multiple and given.count(name) > 1:
-            raise UsageError(f"{option} is given twice", hint="leave one of them out")
-        value = values.get(name)
+        names = {*parameter.opts, parameter.name}
+        of_option = parameter.param_type_name == "option"
+        shown = parameter.opts[-1] if of_option else "FILE"
+        if of_option and names & _ONCE and order.count(parameter) > 1:
+            raise UsageError(f"{shown} is given twice", hint="leave one of them out")
+        value = values.get(parameter.name)
         found = value if isinstance(value, (list, tuple)) else [value]
-        if "" in found and (name in ("file", "files") or name == "output"):
-            raise UsageError(f"{option} has an empty name", hint="is a variable in it not set?")
+        if names & _PATHS and "" in found:
+            raise UsageError(f"{shown} has an empty name", hint="is a variable in it not set?")
 
 
 def name_taken_for_file(command: str, words: Sequence[str], listed: Sequence[str]) -> str | None:

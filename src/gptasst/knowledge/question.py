@@ -44,6 +44,8 @@ _END_OF_WORD = re.compile("(?<=[\u4e00-\u9fff]{2})(?=[\u3040-\u309f])")
 _SHORTEST_SPELLED = 3  # characters
 # Pairs of their characters are too common: search for three in a row.
 _TRIPLES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+# Signs that no Thai word starts with, and first vowels of another syllable.
+_THAI_SEAM = re.compile("^[\u0e30-\u0e3a\u0e45-\u0e4e]|[\u0e40-\u0e44]$")
 _ELISION = re.compile(r"\b(?:qu|\w)['’](?=\w)|(?<=\w)['’](?:\w|ll|re|ve)\b", re.IGNORECASE)
 _UNIT = 2  # letters: `15 h`, `5 GB`
 SHORTEST_PART = 4  # letters of the shortest word that can start a compound
@@ -242,8 +244,8 @@ def _unspaced_terms(run: str) -> Iterator[Term]:
         yield Term(run, (_phrase(run),))
         yield from _spelled_out(run)
     elif _TRIPLES.match(run):
-        for start in range(max(1, len(run) - 2)):
-            triple = run[start : start + 3]
+        triples = [run[start : start + 3] for start in range(max(1, len(run) - 2))]
+        for triple in [t for t in triples if not _THAI_SEAM.search(t)] or triples:
             yield Term(triple, (_phrase(triple),))
     else:
         for part in _KATAKANA.split(run):

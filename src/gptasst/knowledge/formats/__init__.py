@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # The limit of a file in a project; text takes up to four bytes a character.
 _MAX_BYTES = 512_000_000
 _PDF_START = b"%PDF-"
+# Formats whose files hold little else than text.
+_MOSTLY_TEXT = (".csv", ".tsv", ".html", ".htm", ".xhtml")
 _EXTRA = "documents"
 
 
@@ -61,7 +63,9 @@ def read_document(content: bytes, path: str, encoding: str | None = None) -> Doc
 
 def read_document_file(file: Path, path: str, encoding: str | None = None) -> Document:
     """The text of a file on this disk; see `read_document`."""
-    limit = _MAX_BYTES if _suffix(path) in _READERS else 4 * limits.MAX_CHARACTERS
+    suffix = _suffix(path)
+    has_more = suffix in _READERS and suffix not in _MOSTLY_TEXT
+    limit = _MAX_BYTES if has_more else 4 * limits.MAX_CHARACTERS
     try:
         with file.open("rb") as stream:
             start = stream.read(len(_PDF_START))

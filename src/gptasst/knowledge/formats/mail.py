@@ -134,6 +134,8 @@ _HIDDEN = re.compile(
     r"\{((?:\\(?!(?:v|deleted)(?![a-z]))[a-z]+-?\d*[ \r\n]?)*)\\(?:v|deleted)(?![a-z\d])"
 )
 _NOTE = re.compile(r"\{(?:\\\*)?\s*\\footnote\b(?:\\ftnalt\b)?")
+# The data of pictures, of which the parser would look at each digit.
+_PICTURE = re.compile(r"(?<![0-9a-fA-F\r\n])[0-9a-fA-F\r\n]{1000,}")
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]")
 
 
@@ -142,6 +144,7 @@ def read_rtf(content: bytes, path: str) -> Document:
     from striprtf.striprtf import rtf_to_text
 
     written = decode_text(content.rstrip(b"\0"), path)[0]  # WordPad ends files with one
+    written = _PICTURE.sub("", written)
     source = _NOTE.sub(r"{ ", _HIDDEN.sub(r"{\\*\\hidden\1", written))
     text = str(rtf_to_text(source, errors="replace"))  # type: ignore[no-untyped-call]
     sections = Sections()
