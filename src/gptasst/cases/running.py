@@ -195,7 +195,7 @@ class TestRun:
             known = error
         except Exception as error:  # noqa: BLE001  # a thread's boundary
             known = unexpected(error)
-        if ends_all(known):
+        if ends_all(known) or self._pace.is_down(known):
             self.ended_by = self.ended_by or known
         return CaseResult(
             subject.name, case.name, "error", error=known,

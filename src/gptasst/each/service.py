@@ -295,7 +295,7 @@ class EachRun:
             return
         elif may_be_of_one(outcome) and self._is_answering:
             self._is_answering = False  # the next such error without an answer in between ends all
-        elif ends_all(outcome):
+        elif ends_all(outcome) or self._pace.is_down(outcome):
             self.ended_by = self.ended_by or outcome
         self._settled.append(arrival)
 
