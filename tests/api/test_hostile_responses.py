@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from gptasst.api.connection import Connection, read_json
+from gptasst.api.context_windows import ContextWindows
 from gptasst.api.http import ConnectionFailure, StatusFailure, TimedOut
 from gptasst.api.limits import OverLimit, patience
-from gptasst.api.models import ContextWindows
 from gptasst.api.types import Endpoint
 from gptasst.errors import ServiceError
 from tests.conftest import Cli

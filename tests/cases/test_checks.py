@@ -8,7 +8,7 @@ import pytest
 
 from gptasst.cases.checks import Given, failures_of
 from gptasst.cases.patterns import PatternTooSlow, found_in
-from gptasst.definitions.cases import Case
+from gptasst.definitions.types import Case
 
 TEXT = """\
 ---

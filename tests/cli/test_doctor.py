@@ -649,7 +649,7 @@ def test_it_fits_the_terminal(project: LoopbackServer, cli: Cli, columns: int) -
     ("check", "topic"),
     [
         ("gptasst.doctor.machine.current_shell", "program"),
-        ("gptasst.api.models.ProbeGateway.has", "server"),
+        ("gptasst.api.probes.ProbeGateway.has", "server"),
     ],
 )
 def test_a_check_with_a_mistake_in_it_says_where_and_the_others_go_on(

@@ -538,9 +538,9 @@ HINTS = [
     Hint(None, BATCH, "show_submission: batch fetch {}"),
     Hint(a_batch_of_others, "batch show $BATCH", "BatchService.get: batch list"),
     Hint(a_batch, "batch cancel $BATCH", "BatchService.cancel: batch fetch {}"),
-    Hint(both(slow_batches, a_batch), "batch fetch $BATCH", "BatchService.fetch: batch fetch {} --wait", then=quick_batches),
+    Hint(both(slow_batches, a_batch), "batch fetch $BATCH", "_not_over: batch fetch {} --wait", then=quick_batches),
     Hint(both(slow_batches, a_batch, lambda a: a.patch.setattr(batches, "_LONGEST_WAIT", -1.0)), "batch fetch $BATCH --wait", "BatchService.wait: batch show {}"),
-    Hint(a_batch_of_another_machine, "batch fetch $BATCH", "BatchService.fetch: batch fetch {} -o DIR"),
+    Hint(a_batch_of_another_machine, "batch fetch $BATCH", "_not_submitted_here: batch fetch {} -o DIR"),
     # Instructions
     Hint(None, "instruction show Zzz", "InstructionLibrary._missing: instruction list"),
     Hint(both(LOCAL, an_editor), "instruction new Mine", "new: instruction edit {}"),

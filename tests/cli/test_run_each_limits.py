@@ -235,9 +235,18 @@ class TestRestarts:
         make_files(3)
         server.disturb("POST", "/v1/responses", self.LOADING, times=100)
         ran = cli(*EACH, "-j", "1")
-        assert (ran.code, len(server.requests)) == (1, 8)
-        assert "3 files: 1 failed, 2 not done; " in ran.stderr
+        assert (ran.code, len(server.requests)) == (1, 16)
+        assert "3 files: 2 failed, 1 not done; " in ran.stderr
         assert "Loading model" in ran.stderr.partition("error: ")[2]
+
+    def test_a_file_that_brings_it_down_each_time_stops_no_other(
+        self, cli: Cli, server: LoopbackServer
+    ) -> None:
+        make_files(3)
+        server.disturb("POST", "/v1/responses", self.LOADING, times=8)
+        ran = cli(*EACH, "-j", "1")
+        assert (ran.code, len(server.requests)) == (6, 10)
+        assert "3 files: 2 written, 1 failed; " in ran.stderr
 
     def test_one_that_answered_before_is_waited_for(
         self, cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from gptasst.completion.profiles import chosen_profile, plain_tables
-from gptasst.config.keys import StoredKeys
 from gptasst.config.known_keys import KNOWN_KEYS
 from gptasst.config.settings import Settings
+from gptasst.config.stored_keys import StoredKeys
 from gptasst.config.urls import is_openai
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gptasst.definitions.case_files import read_cases_file
-from gptasst.definitions.cases import Case, steps_of
+from gptasst.definitions.cases import steps_of
 from gptasst.definitions.toml import dump_definition, parse_definition
-from gptasst.definitions.types import Definition
+from gptasst.definitions.types import Case, Definition
 from gptasst.errors import InvalidDefinition
 from tests.conftest import Write
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from gptasst.definitions.cases import Case
 from gptasst.definitions.toml import dump_definition, parse_definition
 from gptasst.definitions.types import (
+    Case,
     Definition,
     EditSettings,
     McpServer,

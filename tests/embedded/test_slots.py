@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from gptasst.config.profile import LocalModelSettings
-from gptasst.embedded.slots import Slots, most_slots
+from gptasst.embedded.capacity import most_slots
+from gptasst.embedded.slots import Slots
 from tests.conftest import Cli, Write
 
 GIB = 1 << 30

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gptasst.assistants.local_rows import ASSISTANTS, delete_files
 from gptasst.knowledge.index import insert_passages, matches
-from gptasst.knowledge.indexer import Indexer, index_words
+from gptasst.knowledge.indexer import Indexer
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.search import found_passages
 from gptasst.knowledge.stems import fold
@@ -321,7 +321,8 @@ class TestNames:
     ) -> None:
         """Such as the letters of a genome; with the square of its length it would take hours."""
         text = part * 50_000
-        assert len(index_words(text, language)) < 10 * len(text)
+        (words,), (more,) = Indexer(language).write([text])
+        assert len(words) + len(more) < 10 * len(text)
 
 
 def _ascii_tokens(text: str) -> set[str]:

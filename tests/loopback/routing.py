@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -90,6 +91,8 @@ class Application:
             found.times -= 1
             if found.times <= 0:
                 self._world.disturbances.remove(found)
+            if found.for_good:
+                self._world.disturb("*", "*", found.outcome, times=sys.maxsize)
             return found
         return None
 

@@ -99,7 +99,7 @@ class Disturbance:
     """What befalls the next requests of a route, after `skip` that it spares.
 
     `before` is done first. Unless that is all, `outcome` comes in place of the usual reply; with
-    `done`, after the request took effect.
+    `done`, after the request took effect. With `for_good`, no later one is carried out.
     """
 
     method: str
@@ -109,6 +109,7 @@ class Disturbance:
     times: int = 1
     skip: int = 0
     before: Callable[[], object] | None = None
+    for_good: bool = False
 
 
 def last_input_text(body: Json) -> str:
@@ -202,13 +203,16 @@ class World:
         done: bool = False,
         times: int = 1,
         skip: int = 0,
+        for_good: bool = False,
     ) -> None:
         """Spoil the next requests of any route, after `skip` that are spared.
 
         Method and path are patterns as of fnmatch. Without an outcome the connection is cut. With
-        `done` the request takes effect and only its reply is lost.
+        `done` the request takes effect and only its reply is lost. With `for_good` no request of
+        any route is carried out after it: each gets the outcome.
         """
-        self.disturbances.append(Disturbance(method, path, outcome, done, times, skip))
+        found = Disturbance(method, path, outcome, done, times, skip, for_good=for_good)
+        self.disturbances.append(found)
 
     def meanwhile(
         self, method: str, path: str, act: Callable[[], object], *, skip: int = 0

@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 from gptasst.api.answers import whole_answer
 from gptasst.api.connection import Connection, api_path, missing, read_json
+from gptasst.api.context_windows import ContextWindows
 from gptasst.api.errors import reading
 from gptasst.api.events import Event
 from gptasst.api.failures import words_in
 from gptasst.api.files import CLOCK_SKEW, START, FileGateway, moment_or_start
-from gptasst.api.models import ContextWindows
 from gptasst.api.requests import request_body
 from gptasst.api.response_items import objects, text_metadata
 from gptasst.api.types import Batch, BatchAnswer, ModelRequest

@@ -7,10 +7,10 @@ from typing import Any
 
 from gptasst.api.answers import whole_answer
 from gptasst.api.connection import Connection, api_path, missing
+from gptasst.api.context_windows import ContextWindows
 from gptasst.api.errors import reading, translate_error
 from gptasst.api.http import RequestFailure, StatusFailure
 from gptasst.api.limits import patience
-from gptasst.api.models import ContextWindows
 from gptasst.api.requests import request_body
 from gptasst.api.retries import retry_after, was_not_carried_out
 from gptasst.api.types import CompletionWindow, ModelAnswer, ModelRequest

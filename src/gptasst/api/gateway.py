@@ -16,13 +16,13 @@ from gptasst.api.answers import (
     with_count,
 )
 from gptasst.api.connection import Connection, missing, read_json
+from gptasst.api.context_windows import ContextWindows
 from gptasst.api.errors import reading, translate_error
 from gptasst.api.events import Event, answer_events
 from gptasst.api.failures import message_of, wants_stream
 from gptasst.api.http import ConnectionFailure, RequestFailure, StatusFailure
 from gptasst.api.limits import MAX_EVENTS, Deadline, OnLimits, patience, rate_limits
 from gptasst.api.masking import masked
-from gptasst.api.models import ContextWindows
 from gptasst.api.requests import request_body
 from gptasst.api.retries import ATTEMPTS, retry_after, retrying, wait_before_retry
 from gptasst.api.tools import could_be_tool, refused_tool, told_by_headers
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from gptasst.api.deferred import DeferredGateway
     from gptasst.api.files import FileGateway
     from gptasst.api.http import Response
-    from gptasst.api.models import EmbeddingGateway, ModelGateway, ProbeGateway, SlotGateway
+    from gptasst.api.models import EmbeddingGateway, ModelGateway, SlotGateway
+    from gptasst.api.probes import ProbeGateway
     from gptasst.api.vector_stores import VectorStoreGateway
 
 # An uploaded input is deleted after its run; if that fails, it expires after a day.
@@ -101,7 +102,7 @@ class OpenAIGateway:
 
     @cached_property
     def probes(self) -> ProbeGateway:
-        from gptasst.api.models import ProbeGateway
+        from gptasst.api.probes import ProbeGateway
 
         return ProbeGateway(self._connection)
 

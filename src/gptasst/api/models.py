@@ -1,4 +1,4 @@
-"""The models of an endpoint."""
+"""The models of an endpoint, their vectors of texts, and llama.cpp's state of a prompt."""
 
 from __future__ import annotations
 
@@ -6,34 +6,18 @@ import base64
 import contextlib
 import math
 import sys
-import threading
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote
+from typing import Any, Literal
 
-from gptasst.api.capabilities import Capability
-from gptasst.api.connection import Connection, read_json
-from gptasst.api.failures import code_of, is_about_model, is_missing_path, is_no_access, message_of
+from gptasst.api.connection import Connection
+from gptasst.api.failures import code_of, is_about_model, message_of
 from gptasst.api.http import StatusFailure
-from gptasst.api.limits import patience
 from gptasst.api.response_items import objects
-from gptasst.api.tools import (
-    documented,
-    every_tool,
-    told_by_headers,
-    told_by_refusal,
-)
-from gptasst.api.types import (
-    ServerModel,
-)
-from gptasst.config.urls import is_openai_or_azure
-from gptasst.errors import GptasstError, NotFound, ServiceError
+from gptasst.api.types import ServerModel
+from gptasst.errors import NotFound, ServiceError
 from gptasst.hints import cmd
-
-if TYPE_CHECKING:
-    from gptasst.api.http import Response
 
 
 class ModelGateway:
@@ -77,25 +61,6 @@ def _date(text: object) -> date | None:
         return None
 
 
-_NOBODYS_ID = "000000000000000000000000gptasst"
-_GETS: Mapping[Capability, str] = {
-    "models": "/models",
-    "responses": f"/responses/resp_{_NOBODYS_ID}",
-    "vector stores": "/vector_stores?limit=1",
-    "files": "/files?limit=1",
-    "conversations": f"/conversations/conv_{_NOBODYS_ID}",
-    "batches": "/batches?limit=1",
-    "previous response": f"/responses/resp_{_NOBODYS_ID}",  # a stored response can be continued
-}
-# Sent empty: without a model and an input nothing can run.
-_POSTS: Mapping[Capability, str] = {
-    "responses": "/responses",  # many servers store none, so there is none to ask for
-    "input tokens": "/responses/input_tokens",
-}
-_BATCHED = "/v1/responses"
-_NOT_ABOUT_THE_PATH = (408, 429, 500)
-
-
 class SlotGateway:
     """What llama.cpp's server computed for a prompt: saved to files, and loaded from them.
 
@@ -125,209 +90,6 @@ class SlotGateway:
         root = self._connection.endpoint.base_url.removesuffix("/v1")
         with self._connection.errors():
             self._connection.post(f"{root}/slots/{slot}?action={action}", {"filename": name})
-
-
-class ProbeGateway:
-    """Finds out what a server supports. May be used from any number of threads."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def has(self, capability: Capability) -> bool:
-        """Whether the server has a part of the API.
-
-        Raises:
-            AccessDenied: the key is wrong, or has no permission for it.
-            GptasstError: it can't be found out; see `errors`.
-        """
-        if capability == "batches":
-            return self._knows("GET", _GETS[capability]) and self.takes_batches_of_responses()
-        if capability in _GETS and self._knows("GET", _GETS[capability]):
-            return True
-        # `transformers serve` answers the first, and fails at an empty request.
-        fails = capability in _GETS
-        return capability in _POSTS and self._knows("POST", _POSTS[capability], or_fails=fails)
-
-    def tools(self) -> Mapping[Capability, bool]:
-        """The tools that the server certainly has or lacks. Nothing is run.
-
-        Every server refuses a request with all tools and without a model and an input; some
-        servers list the tools that they don't know.
-
-        Raises:
-            GptasstError: it can't be found out; see `errors`.
-        """
-        known = documented(self._connection.endpoint.base_url)
-        if known:
-            return known
-        with self._connection.errors():
-            try:
-                body = {"tools": every_tool()}
-                response = self._send("POST", "/responses", body)
-            except StatusFailure as error:
-                if _is_about_key(error) or error.status_code in (408, 429):
-                    raise
-                return told_by_refusal(error)
-        return told_by_headers(response.headers)
-
-    def takes_batches_of_responses(self) -> bool:
-        """Whether batches may have requests for `/v1/responses`, as far as the server reports.
-
-        The request has no file, so that nothing can run.
-
-        Raises:
-            AccessDenied: the key is wrong, or has no permission for it.
-        """
-        endpoint = self._connection.endpoint
-        if is_openai_or_azure(endpoint.base_url):
-            return True
-        body = {"input_file_id": "", "endpoint": _BATCHED, "completion_window": "24h"}
-        with self._connection.errors():
-            try:
-                self._send("POST", "/batches", body)
-            except StatusFailure as error:
-                if _is_about_key(error):
-                    raise
-                return not (is_missing_path(error) or _BATCHED in message_of(error))
-        return True
-
-    def _send(
-        self,
-        method: Literal["GET", "POST"],
-        path: str,
-        body: dict[str, Any] | None,
-        query: dict[str, str] | None = None,
-    ) -> Response:
-        limits = patience(self._connection.endpoint.timeout)
-        return self._connection.send(method, path, query=query, body=body, limits=limits)
-
-    def _knows(self, method: Literal["GET", "POST"], path: str, *, or_fails: bool = False) -> bool:
-        """Whether a server has a path, whatever its response; with `or_fails`, also HTTP 500."""
-        path, _, limit = path.partition("?limit=")
-        with self._connection.errors():
-            try:
-                query = {"limit": limit} if limit else None
-                body: dict[str, Any] | None = {} if method == "POST" else None
-                response = self._send(method, path, body, query)
-            except StatusFailure as error:
-                if or_fails and error.status_code == 500:
-                    return True
-                status = error.status_code
-                if _is_about_key(error) or status in _NOT_ABOUT_THE_PATH or status > 501:
-                    raise
-                return not is_missing_path(error)
-            body = read_json(response)
-        # LM Studio reports an unknown path with status 200. open-responses-server answers an empty
-        # request with `null`.
-        return body is None or (isinstance(body, dict) and not body.get("error"))
-
-
-def _is_about_key(error: StatusFailure) -> bool:
-    return is_no_access(error.status_code, code_of(error))
-
-
-# No context is smaller, so that a run with fewer tokens needs no request.
-_SMALLEST = 1024
-_SECONDS = 5.0
-_USUAL_LIMITS = frozenset(1024 << power for power in range(8))
-_KEYS = ("max_model_len", "context_length", "context_window")
-
-
-class ContextWindows:
-    """The context sizes of a server's models, each asked for once. Thread-safe."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._known: dict[str, int | None] = {}
-        self._has_slots = True  # until a response shows otherwise
-        self._lock = threading.Lock()
-
-    def filled(self, model: str, tokens: int) -> int | None:
-        """The context of a model, if this number of tokens fills it.
-
-        If the server does not report it, the answer counts as complete.
-        """
-        if tokens < (self._connection.endpoint.context_window or _SMALLEST):
-            return None
-        window = self.of(model)
-        return window if window is not None and tokens >= window else None
-
-    def of(self, model: str) -> int | None:
-        """The context of a model in tokens, if the server or the profile states it."""
-        window = self._connection.endpoint.context_window
-        if window is not None or self._tells_itself():
-            return window
-        with self._lock:
-            if model not in self._known:
-                self._known[model] = self._ask(model)
-            return self._known[model]
-
-    def stopped_at(self, tokens: int) -> bool:
-        """Whether an answer of this number of tokens may have run into the server's own limit.
-
-        llama.cpp's limit (`-n`) is in no response, only in the state of its slots. `transformers
-        serve` ends answers at 1,024 tokens, or at what the model's own configuration has.
-        """
-        if self._tells_itself():
-            return False
-        slots = self._get(self._root() + "/slots") if self._has_slots else None
-        self._has_slots = isinstance(slots, list)
-        done = (_object(_object(slot).get("params")) for slot in slots or ())
-        if any(params.get("n_predict") == tokens for params in done):
-            return True
-        return tokens in _USUAL_LIMITS and not self._has_slots and self._is_transformers()
-
-    def _is_transformers(self) -> bool:
-        paths = _object(self._get(self._root() + "/openapi.json")).get("paths")
-        return "/load_model" in _object(paths)
-
-    def _root(self) -> str:
-        return self._connection.base_url.removesuffix("/v1")
-
-    def _tells_itself(self) -> bool:
-        """Whether the server reports incomplete answers as incomplete, or has no limit to report.
-
-        The embedded model's are known: its context, and what a request says.
-        """
-        endpoint = self._connection.endpoint
-        return endpoint.embedded or is_openai_or_azure(endpoint.base_url)
-
-    def _ask(self, model: str) -> int | None:
-        models = _object(self._get("/models")).get("data")
-        for listed in models if isinstance(models, list) else ():
-            if isinstance(listed, dict) and listed.get("id") == model:
-                told = [listed.get(key) for key in _KEYS]
-                told.append(_object(listed.get("meta")).get("n_ctx"))
-                found = next(filter(None, map(_tokens, told)), None)
-                if found:
-                    return found
-        props = _object(self._get(self._root() + "/props"))
-        settings = props.get("default_generation_settings")
-        return _tokens(_object(settings).get("n_ctx")) or self._loaded(model)
-
-    def _loaded(self, model: str) -> int | None:
-        """The context of a model that Ollama or LM Studio has loaded."""
-        running = _object(self._get(self._root() + "/api/ps")).get("models")
-        loaded = running if isinstance(running, list) else ()
-        named = {model, f"{model}:latest"}
-        for one in map(_object, loaded):
-            if named & {one.get("model"), one.get("name")}:
-                return _tokens(one.get("context_length"))
-        found = _object(self._get(f"{self._root()}/api/v0/models/{quote(model)}"))
-        return _tokens(found.get("loaded_context_length"))
-
-    def _get(self, url: str) -> Any:
-        with contextlib.suppress(GptasstError), self._connection.errors():
-            return self._connection.get(url, limits=patience(_SECONDS))
-        return None
-
-
-def _object(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _tokens(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 class EmbeddingGateway:

@@ -29,6 +29,7 @@ from gptasst.assistants.local_rows import (
     set_source,
     summary_of_row,
 )
+from gptasst.assistants.store import Trial
 from gptasst.assistants.types import (
     Assistant,
     AssistantSummary,
@@ -36,7 +37,6 @@ from gptasst.assistants.types import (
     Resolved,
     Revision,
     RunTarget,
-    Trial,
 )
 from gptasst.errors import GptasstError, InvalidInput, NotFound, StateError
 from gptasst.storage.database import Database

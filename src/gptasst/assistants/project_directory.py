@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from gptasst.api.conversations import ConversationGateway
 from gptasst.api.types import VectorStore, VectorStoreFile
 from gptasst.api.vector_stores import VectorStoreGateway
+from gptasst.assistants.known_uploads import proven_by_attributes
 from gptasst.assistants.project_listing import MARKER, AssistantListing
 from gptasst.assistants.store import no_assistant
 from gptasst.definitions.toml import dump_definition, name_problem, parse_definition
@@ -21,7 +22,6 @@ from gptasst.hints import cmd, upgrade_command
 from gptasst.knowledge.types import KnowledgeFile, sha256_of_knowledge
 from gptasst.uploads.project_cache import ProjectCache
 from gptasst.uploads.types import KnowledgeSource
-from gptasst.uploads.uploader import proven_by_attributes
 from gptasst.values import dataclass
 
 

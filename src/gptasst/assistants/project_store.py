@@ -36,7 +36,7 @@ from gptasst.assistants.project_notes import (
 )
 from gptasst.assistants.project_search import fitting, found_passages
 from gptasst.assistants.project_trial import Trials
-from gptasst.assistants.store import edit_conflict, name_taken, numbered
+from gptasst.assistants.store import Trial, edit_conflict, name_taken, numbered
 from gptasst.assistants.types import (
     Assistant,
     AssistantSummary,
@@ -44,7 +44,6 @@ from gptasst.assistants.types import (
     Resolved,
     Revision,
     RunTarget,
-    Trial,
 )
 from gptasst.assistants.unready_files import settle, without_lost
 from gptasst.assistants.upload_removal import UploadRemover

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gptasst.errors import NotFound, UsageError
 from gptasst.hints import cmd, did_you_mean, nearest
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
         Resolved,
         Revision,
         RunTarget,
-        Trial,
     )
     from gptasst.definitions.types import Definition
     from gptasst.knowledge.question import Question
@@ -208,6 +208,14 @@ class AssistantStore(Protocol):
 
 
 _REVISION = re.compile(r"(.+)@(\d{1,9})")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """An assistant as it would be after a change; `store` searches its knowledge."""
+
+    resolved: Resolved
+    store: AssistantStore
 
 
 def revision_named(name: str) -> tuple[str, int] | None:

@@ -13,7 +13,6 @@ from gptasst.values import dataclass
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gptasst.assistants.store import AssistantStore
     from gptasst.definitions.formats.types import LeftBehind
     from gptasst.definitions.types import Definition
     from gptasst.inputs.reading import Refusal
@@ -127,14 +126,6 @@ class Resolved:
         """Whether a run searches knowledge by default."""
         known = self.assistant is not None and bool(self.assistant.knowledge_sha256)
         return known and asked_for and self.definition.tools.file_search is not False
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """An assistant as it would be after a change; `store` searches its knowledge."""
-
-    resolved: Resolved
-    store: AssistantStore
 
 
 @dataclass(frozen=True, slots=True)

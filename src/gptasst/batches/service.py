@@ -246,20 +246,10 @@ class BatchService:
             UsageError: another machine submitted it, and no directory is given.
         """
         if not batch.is_final:
-            raise ServiceError(
-                f"batch `{batch.id}` is {batch.status.replace('_', ' ')}:"
-                f" {batch.completed + batch.failed:,} of {batch.all_requests:,} requests are done",
-                hint=f"{cmd(f'batch fetch {batch.id} --wait')} waits for it",
-                code="not_over",
-            )
+            raise _not_over(batch)
         recorded = self._recorded(batch)
         if directory is None and recorded.directory is None:
-            raise UsageError(
-                f"batch `{batch.id}` was not submitted from this machine, so its paths may not"
-                " be yours",
-                hint=f"{cmd(f'batch fetch {batch.id} -o DIR')} writes its answers below DIR",
-                code="not_submitted_here",
-            )
+            raise _not_submitted_here(batch)
         missing = why_unanswered(batch)
         by_run: dict[str, list[int]] = {}
         for number, item in enumerate(recorded.items):
@@ -339,6 +329,23 @@ class BatchService:
         learnt = RecordedBatch(manifest, None, tuple(items))
         self.records.add(self.scope, batch.id, manifest, learnt.items, None)
         return learnt
+
+
+def _not_over(batch: Batch) -> ServiceError:
+    return ServiceError(
+        f"batch `{batch.id}` is {batch.status.replace('_', ' ')}:"
+        f" {batch.completed + batch.failed:,} of {batch.all_requests:,} requests are done",
+        hint=f"{cmd(f'batch fetch {batch.id} --wait')} waits for it",
+        code="not_over",
+    )
+
+
+def _not_submitted_here(batch: Batch) -> UsageError:
+    return UsageError(
+        f"batch `{batch.id}` was not submitted from this machine, so its paths may not be yours",
+        hint=f"{cmd(f'batch fetch {batch.id} -o DIR')} writes its answers below DIR",
+        code="not_submitted_here",
+    )
 
 
 def _is_own(batch: Batch) -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 
 from gptasst.cases.patterns import found_in
 from gptasst.cases.types import CheckFailure
-from gptasst.definitions.cases import Case, steps_of
-from gptasst.definitions.types import Keep
+from gptasst.definitions.cases import steps_of
+from gptasst.definitions.types import Case, Keep
 from gptasst.each.files import unified_diff
 from gptasst.edits.blocks import forget_sections, format_of, parse
 from gptasst.edits.checking import what_stays

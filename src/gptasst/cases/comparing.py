@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gptasst.cases.service import CaseService
 from gptasst.cases.types import Compared, Comparison, Subject, TestReport
-from gptasst.definitions.cases import Case
+from gptasst.definitions.types import Case
 from gptasst.each.files import unified_diff
 from gptasst.errors import NotFound, UsageError
 from gptasst.hints import cmd
@@ -54,7 +54,7 @@ def subjects_to_compare(
     return replace(old, cases=new.cases, directory=new.directory), new
 
 
-def cases_of_files(paths: Sequence[Path], encoding: str | None = None) -> tuple[Case, ...]:
+def cases_of_files(paths: Sequence[Path]) -> tuple[Case, ...]:
     """A case for each file that checks nothing.
 
     Raises:
@@ -63,7 +63,7 @@ def cases_of_files(paths: Sequence[Path], encoding: str | None = None) -> tuple[
     """
     cases = []
     for path in paths:
-        read = read_input(path, encoding)
+        read = read_input(path)
         if read.text is None:
             raise UsageError(f"`{path}` is not text", hint="compare answers to text files")
         cases.append(Case(path.as_posix(), input=read.text, file=path.as_posix()))

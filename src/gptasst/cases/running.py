@@ -26,7 +26,7 @@ from gptasst.cases.types import (
     TestReport,
     TestSummary,
 )
-from gptasst.definitions.cases import Case
+from gptasst.definitions.types import Case
 from gptasst.each.pace import Pace, ends_all
 from gptasst.errors import GptasstError, NoAnswer, unexpected
 from gptasst.knowledge.question import Question
@@ -195,7 +195,7 @@ class TestRun:
             known = error
         except Exception as error:  # noqa: BLE001  # a thread's boundary
             known = unexpected(error)
-        if ends_all(known):
+        if ends_all(known) or self._pace.is_down(known):
             self.ended_by = self.ended_by or known
         return CaseResult(
             subject.name, case.name, "error", error=known,

@@ -22,9 +22,8 @@ from gptasst.definitions.case_files import (
     is_cases_file,
     read_cases_file,
 )
-from gptasst.definitions.cases import Case
 from gptasst.definitions.library import InstructionLibrary
-from gptasst.definitions.types import Instruction
+from gptasst.definitions.types import Case, Instruction
 from gptasst.each.pace import Pace
 from gptasst.errors import GptasstError, InvalidDefinition, NotFound, PartlyDone, UsageError
 from gptasst.hints import cmd, did_you_mean

@@ -12,7 +12,7 @@ from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from gptasst.assistants.types import Resolved
-    from gptasst.definitions.cases import Case
+    from gptasst.definitions.types import Case
     from gptasst.errors import GptasstError
     from gptasst.models.prices import Budget
 

@@ -9,7 +9,7 @@ import os
 import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -19,10 +19,6 @@ from gptasst.cli.output import Output
 from gptasst.cli.session import GLOBALS, GlobalOptions, session
 from gptasst.errors import UsageError
 from gptasst.hints import cmd, nearest
-
-if TYPE_CHECKING:
-    pass
-
 
 # The metavar of options whose list ends where a word is no assignment.
 ASSIGNMENTS = "NAME=VALUE..."

@@ -65,7 +65,7 @@ def tell_long_run(
     given = [*(file.text or "" for file in request.files), request.stdin or ""]
     if not context.profile.embedded or sum(map(len, given)) < _MANY_CHARACTERS:
         return
-    from gptasst.embedded.duration import expected_seconds
+    from gptasst.embedded.capacity import expected_seconds
 
     prepared = service.prepare(request)
     estimate, edit = service.spending.estimate(prepared), prepared.edit

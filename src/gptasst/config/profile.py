@@ -14,8 +14,7 @@ from gptasst.hints import cmd
 from gptasst.values import dataclass
 
 if TYPE_CHECKING:
-    from gptasst.config.keys import StoredKeys
-
+    from gptasst.config.stored_keys import StoredKeys
 
 HEADER_NAME = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 
@@ -126,10 +125,6 @@ def _check_value(name: str, variable: str, value: str) -> None:
             code="wrong_key",
             variable=variable,
         )
-
-
-if TYPE_CHECKING:
-    pass
 
 
 DEFAULT_TIMEOUT = 600.0

@@ -49,7 +49,7 @@ from gptasst.errors import AccessDenied, InvalidDefinition, NotFound, UsageError
 from gptasst.hints import cmd, did_you_mean, nearest
 
 if TYPE_CHECKING:
-    from gptasst.config.keys import StoredKeys
+    from gptasst.config.stored_keys import StoredKeys
 
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gptasst.api.gateway import OpenAIGateway
     from gptasst.api.limits import OnLimits
-    from gptasst.api.models import ProbeGateway
+    from gptasst.api.probes import ProbeGateway
     from gptasst.api.types import Endpoint
     from gptasst.apply.service import ApplyService
     from gptasst.assistants.service import AssistantService
@@ -388,7 +388,7 @@ class ReadOnlyContext(AppContext):
     @cached_property
     def probes(self) -> ProbeGateway:
         from gptasst.api.connection import Connection
-        from gptasst.api.models import ProbeGateway
+        from gptasst.api.probes import ProbeGateway
 
         connection = Connection(self._impatient_endpoint, retries=False)
         self._opened.callback(connection.close)

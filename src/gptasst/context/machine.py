@@ -20,9 +20,10 @@ from gptasst.threads import cached_property
 
 if TYPE_CHECKING:
     from gptasst.config.editing import ConfigurationService
-    from gptasst.config.keys import AuthService, StoredKeys
+    from gptasst.config.keys import AuthService
     from gptasst.config.profile import Profile
     from gptasst.config.settings import Settings
+    from gptasst.config.stored_keys import StoredKeys
     from gptasst.definitions.formats.export import InstructionExporter
     from gptasst.definitions.formats.service import InstructionImporter
     from gptasst.definitions.library import InstructionLibrary
@@ -80,7 +81,7 @@ class MachineContext:
 
     @cached_property
     def keys(self) -> StoredKeys:
-        from gptasst.config.keys import StoredKeys
+        from gptasst.config.stored_keys import StoredKeys
 
         return StoredKeys(self.paths.keys_file)
 

@@ -105,7 +105,7 @@ class ServerContext(MachineContext):
     @cached_property
     def embedded_slots(self) -> int:
         """How many requests the embedded model takes at once on this machine."""
-        from gptasst.embedded.slots import most_slots
+        from gptasst.embedded.capacity import most_slots
 
         return most_slots(self.model_file.path, self.settings.local_model())
 
@@ -162,7 +162,7 @@ class ServerContext(MachineContext):
         )
 
     def _learn_uploads(self) -> None:
-        from gptasst.uploads.uploader import learn_uploads, recover_begun
+        from gptasst.assistants.known_uploads import learn_uploads, recover_begun
 
         cache = self.project_cache
         if not cache.is_synced():

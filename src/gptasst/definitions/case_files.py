@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from gptasst.config.toml import TomlDocument
-from gptasst.definitions.cases import Case, cases_in
+from gptasst.definitions.cases import cases_in
 from gptasst.definitions.library import refuse_not_regular
-from gptasst.definitions.types import CASES_ENDING, Definition, Instruction
+from gptasst.definitions.types import CASES_ENDING, Case, Definition, Instruction
 from gptasst.errors import GptasstError, InvalidDefinition, InvalidInput, NotFound
 from gptasst.hints import cmd
 from gptasst.inputs.reading import InputFile, kind_of, read_input, read_regular

@@ -5,64 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field, fields
+from dataclasses import fields
 from typing import Any, cast, get_args
 
 from gptasst.config.toml import TomlDocument
 from gptasst.definitions.schemas import check_schema, parse_schema
-from gptasst.definitions.types import Keep
-from gptasst.values import dataclass
+from gptasst.definitions.types import Case, Keep
 
 _TABLE = "case"
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """An input, and checks of the answer.
-
-    `input` is the input text, named `file` if it has a name; a `file` without `input` is read from
-    disk. `text` is the task, `vars` are values of variables. All others are checks. `json` maps
-    paths (`items[0].name`) to values. `max_tokens` counts input and output, `max_cost` is in US
-    dollars, `max_seconds` from request to end. `judge` is a question that `judge_model` answers
-    with yes or no.
-    """
-
-    name: str
-    input: str | None = None
-    file: str | None = None
-    text: str | None = None
-    vars: Mapping[str, str] = field(default_factory=dict)
-    equals: str | None = None
-    contains: tuple[str, ...] = ()
-    not_contains: tuple[str, ...] = ()
-    matches: tuple[str, ...] = ()
-    not_matches: tuple[str, ...] = ()
-    schema: Mapping[str, Any] | None = None
-    json: Mapping[str, Any] = field(default_factory=dict)
-    unchanged: bool = False
-    keeps: tuple[Keep, ...] = ()
-    max_change: float | None = None
-    cites: tuple[str, ...] = ()
-    not_cites: tuple[str, ...] = ()
-    max_tokens: int | None = None
-    max_cost: float | None = None
-    max_seconds: float | None = None
-    judge: tuple[str, ...] = ()
-    judge_model: str | None = None
-
-    @property
-    def needs_file(self) -> bool:
-        """Whether its input is read from disk."""
-        return self.file is not None and self.input is None
-
-    @property
-    def is_retrieval(self) -> bool:
-        """Whether the case checks the search in the knowledge."""
-        return bool(self.cites or self.not_cites)
-
-    @property
-    def has_checks(self) -> bool:
-        return not all(_is_nothing(getattr(self, key)) for key in _CHECKS)
 
 
 def _is_nothing(value: object) -> bool:
@@ -169,7 +119,7 @@ def _case(document: TomlDocument, *, checked: bool) -> Case:
         raise document.error(("name",), f"name {case.name!r} has characters that can't be shown")
     if case.input is None and case.file is None and case.text is None:
         raise document.error(("name",), f"case `{case.name}` has no `input`, `file` or `text`")
-    if not case.has_checks:
+    if all(_is_nothing(getattr(case, key)) for key in _CHECKS):
         hint = f"one of: {', '.join(_CHECKS)}"
         raise document.error(("name",), f"case `{case.name}` checks nothing", hint=hint)
     _refuse_without_input(document, case)

@@ -20,18 +20,6 @@ from gptasst.inputs.reading import kind_of
 _MOST_BYTES = 44_000_000
 
 
-def read_definition_file(
-    path: Path, *, name: str | None = None, schema_checked: bool = False
-) -> Definition:
-    """Read a TOML file, without resolving `extends`; see `parse_definition`.
-
-    Raises:
-        InvalidDefinition: it can't be read, is not UTF-8, or is invalid.
-    """
-    document = document_of(_content(path), path)
-    return read_document(document, name=name, schema_checked=schema_checked)
-
-
 def _content(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:

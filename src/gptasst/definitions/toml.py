@@ -24,7 +24,7 @@ from gptasst.definitions.variables import read_variables, written_variables
 from gptasst.hints import upgrade_command
 
 if TYPE_CHECKING:
-    from gptasst.definitions.cases import Case
+    from gptasst.definitions.types import Case
 
 _KEYS = (
     "name",

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from gptasst.values import dataclass
-
-if TYPE_CHECKING:
-    from gptasst.definitions.cases import Case
 
 CASES_ENDING = ".cases.toml"  # of files with cases beside an instruction
 
@@ -170,6 +167,51 @@ class Variable:
     @property
     def required(self) -> bool:
         return self.default is None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An input, and checks of the answer.
+
+    `input` is the input text, named `file` if it has a name; a `file` without `input` is read from
+    disk. `text` is the task, `vars` are values of variables. All others are checks. `json` maps
+    paths (`items[0].name`) to values. `max_tokens` counts input and output, `max_cost` is in US
+    dollars, `max_seconds` from request to end. `judge` is a question that `judge_model` answers
+    with yes or no.
+    """
+
+    name: str
+    input: str | None = None
+    file: str | None = None
+    text: str | None = None
+    vars: Mapping[str, str] = field(default_factory=dict)
+    equals: str | None = None
+    contains: tuple[str, ...] = ()
+    not_contains: tuple[str, ...] = ()
+    matches: tuple[str, ...] = ()
+    not_matches: tuple[str, ...] = ()
+    schema: Mapping[str, Any] | None = None
+    json: Mapping[str, Any] = field(default_factory=dict)
+    unchanged: bool = False
+    keeps: tuple[Keep, ...] = ()
+    max_change: float | None = None
+    cites: tuple[str, ...] = ()
+    not_cites: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    max_cost: float | None = None
+    max_seconds: float | None = None
+    judge: tuple[str, ...] = ()
+    judge_model: str | None = None
+
+    @property
+    def needs_file(self) -> bool:
+        """Whether its input is read from disk."""
+        return self.file is not None and self.input is None
+
+    @property
+    def is_retrieval(self) -> bool:
+        """Whether the case checks the search in the knowledge."""
+        return bool(self.cites or self.not_cites)
 
 
 @dataclass(frozen=True, slots=True)

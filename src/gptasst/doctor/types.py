@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 from gptasst.hints import cmd
 
 if TYPE_CHECKING:
-    from gptasst.api.models import ProbeGateway
+    from gptasst.api.probes import ProbeGateway
     from gptasst.assistants.service import AssistantService
     from gptasst.assistants.store import AssistantStore
-    from gptasst.config.keys import AuthService, StoredKeys
+    from gptasst.config.keys import AuthService
     from gptasst.config.profile import Profile
     from gptasst.config.settings import Settings
+    from gptasst.config.stored_keys import StoredKeys
     from gptasst.definitions.library import InstructionLibrary
     from gptasst.embedded.service import LocalModelService
     from gptasst.models.service import ModelService

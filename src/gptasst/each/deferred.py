@@ -103,7 +103,7 @@ class DeferredRun:
         self._journal, self._deferral = journal, deferral
         self._stop = threading.Event()
         self._in_vain = 0
-        self._handed_over = self._awaited = 0
+        self._awaited = 0
         self._answered_at_once = False
         self._waits_for: tuple[str, float] | None = None
         self.warnings = warnings
@@ -191,7 +191,6 @@ class DeferredRun:
             return unexpected(error)
         if made is None:
             return None
-        self._handed_over += 1
         if made.answer is not None or made.failure is not None:
             return _Sent(ask.inputs, ask.prepared, made.id, "now", 0.0, made)
         deferral.records.add(deferral.scope, run, made.id, self._window)

@@ -35,7 +35,7 @@ _MAY_BE_OF_ONE = ("unreachable", "not_an_api", "no_permission")
 
 def ends_all(error: GptasstError) -> bool:
     """Whether every other request would get the same error, so that none should be sent."""
-    return isinstance(error, _ENDS_ALL) or error.code in _ENDS_ALL_CODES or error.unready
+    return isinstance(error, _ENDS_ALL) or error.code in _ENDS_ALL_CODES
 
 
 def may_be_of_one(error: GptasstError) -> bool:
@@ -62,6 +62,7 @@ class Pace:
         self._budget_until = 0.0
         self._tokens_each = 0.0
         self._was_there = False
+        self._given_up = 0
 
     @property
     def limit(self) -> int:
@@ -111,6 +112,7 @@ class Pace:
         """Count an answer, and its tokens if they are known."""
         with self._lock:
             self._was_there = True
+            self._given_up = 0
             self._limit = min(self._limit + 1 / self._limit, float(self._jobs))
             if tokens:
                 self._tokens_each += (
@@ -129,6 +131,16 @@ class Pace:
     def _is_restarting(self, error: GptasstError) -> bool:
         """Whether the server loads its model, or is gone after it was there."""
         return error.unready or (self._was_there and error.code == "unreachable")
+
+    def is_down(self, error: GptasstError) -> bool:
+        """Whether a second file in turn is given up because the server takes no requests.
+
+        The first may be to blame: one that brings the server down each time stops no other.
+        """
+        if error.unready:
+            with self._lock:
+                self._given_up += 1
+        return error.unready and self._given_up > 1
 
     def refused(self, error: GptasstError, sent_at: float, attempt: int) -> float:
         """Count a request that was refused or lost and may be sent again.

@@ -220,9 +220,8 @@ class EachRun:
         waiting = deque(self._job.targets)
         while not self._is_over(waiting):
             self._take_arrivals()
-            if self._may_start(
-                waiting
-            ):  # start requests before writing outputs: the server must not wait
+            # Requests start before outputs are written: the server must not wait.
+            if self._may_start(waiting):
                 yield from self._start_next(waiting)
             elif self._settled:
                 yield from self._settle(self._settled.popleft())
@@ -296,7 +295,7 @@ class EachRun:
             return
         elif may_be_of_one(outcome) and self._is_answering:
             self._is_answering = False  # the next such error without an answer in between ends all
-        elif ends_all(outcome):
+        elif ends_all(outcome) or self._pace.is_down(outcome):
             self.ended_by = self.ended_by or outcome
         self._settled.append(arrival)
 

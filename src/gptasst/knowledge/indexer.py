@@ -183,12 +183,6 @@ def _language(texts: Iterable[str]) -> str:
     return language_of(together)
 
 
-def index_words(text: str, language: str = "") -> str:
-    """The index words of a text."""
-    (words,), (more,) = Indexer(language).write([text])
-    return f"{words or text} {more}".rstrip()
-
-
 def _names(text: str) -> tuple[Sequence[int], Sequence[str]]:
     """Names with several words or a sign in an ASCII text, and the end of each."""
     data = text.encode()

@@ -19,7 +19,6 @@ from gptasst.values import dataclass
 if TYPE_CHECKING:
     from gptasst.config.profile import Profile
     from gptasst.definitions.types import Definition
-    from gptasst.runs.types import RunRequest
 
 
 # For another model: the commands that select it, best first.
@@ -91,16 +90,16 @@ class ModelEnds:
     said: Callable[[str], datetime.date | None] = lambda _: None
 
     def of_run(
-        self, request: RunRequest, definition: Definition, *, of_assistant: bool
+        self, name: str, definition: Definition, chosen: str | None, *, of_assistant: bool
     ) -> ModelUse:
-        """The model of a run, by the setting that names it."""
-        if request.model:
-            return self._use(request.model, _by_option)
+        """The model of a run, by the setting that names it; `chosen` is that of `-m`."""
+        if chosen:
+            return self._use(chosen, _by_option)
         if definition.model is None:
             return self.of_profile()
         if of_assistant:
-            return self.of_assistant(request.name, definition.model)
-        edit = cmd(f"instruction edit {shlex.quote(request.name)}")
+            return self.of_assistant(name, definition.model)
+        edit = cmd(f"instruction edit {shlex.quote(name)}")
         return self._use(definition.model, lambda model: (*_by_option(model), edit))
 
     def of_assistant(self, name: str, model: str) -> ModelUse:

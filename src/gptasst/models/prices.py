@@ -13,16 +13,12 @@ import math
 import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from typing import Literal
 
 from gptasst.api.types import Usage
 from gptasst.errors import LimitReached, UsageError
 from gptasst.hints import cmd
 from gptasst.values import dataclass
-
-AS_OF = date(2026, 11, 29)
-SOURCE = "https://developers.openai.com/api/docs/pricing"
 
 # When an answer arrives: now, or later at a discount.
 Window = Literal["now", "2h", "8h", "24h"]

@@ -64,7 +64,6 @@ _SECONDS = 5.0
 # The origin of a run: a command or the library.
 Kind = Literal["run", "each", "batch", "deferred", "chat", "test", "client"]
 Grouping = Literal["assistant", "model", "day"]
-GROUPINGS: tuple[Grouping, ...] = ("assistant", "model", "day")
 _COLUMNS = {"assistant": "name", "model": "model", "day": "day"}
 
 

@@ -113,7 +113,7 @@ class CacheService:
         Args:
             words: files, patterns or directories to hash, in addition to known files.
         """
-        from gptasst.uploads.uploader import proven_uploads
+        from gptasst.assistants.known_uploads import proven_uploads
 
         knowledge: list[KnowledgeFile] = []
         remote: list[RemoteFile] = []

@@ -12,6 +12,7 @@ from gptasst.api.files import FileGateway
 from gptasst.api.types import RemoteFile, VectorStore
 from gptasst.api.upload_marks import CONTENT_MARK, content_mark, read_mark, shown_name
 from gptasst.api.vector_stores import VectorStoreGateway
+from gptasst.assistants.known_uploads import origin_of
 from gptasst.assistants.project_listing import is_assistant
 from gptasst.assistants.upload_removal import FileUsage, HeldFiles, delete_all
 from gptasst.errors import GptasstError, NotFound, PartlyDone, UsageError
@@ -21,7 +22,6 @@ from gptasst.storage.locks import is_under_way
 from gptasst.threads import workers
 from gptasst.uploads.cache import FileCache
 from gptasst.uploads.project_cache import CachedUpload, Origin, ProjectCache
-from gptasst.uploads.uploader import origin_of
 from gptasst.values import dataclass
 
 # Younger uploads of other machines may be on their way into an assistant.

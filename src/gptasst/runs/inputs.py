@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from gptasst.api.types import FilePart, ModelRequest, TextPart
+from gptasst.api.types import FilePart, ModelRequest, PastMessage, TextPart
 from gptasst.config.profile import Profile
 from gptasst.definitions.types import Definition
 from gptasst.errors import InvalidInput, UsageError
@@ -20,6 +20,7 @@ from gptasst.runs.types import PlannedInput, RunRequest
 
 if TYPE_CHECKING:
     from gptasst.api.types import ModelAnswer, TextDelta
+    from gptasst.knowledge.question import Question
     from gptasst.models.service import ModelSource
 
 # Base64 makes a request a third larger; from here on an upload of its own is the better way.
@@ -346,3 +347,40 @@ def _text(file: InputFile) -> tuple[str, tuple[str, ...]]:
     assert file.data is not None
     document = read_document(file.data, file.path)
     return document.text + "\n", document.notes
+
+
+_TURNS = 3  # earlier turns that are part of a search
+
+
+def question_of(request: RunRequest, task: str | None) -> Question:
+    """The search of a run in the knowledge; the current task has precedence."""
+    from gptasst.knowledge.question import Question
+
+    inputs = (request.stdin, *(file.text for file in request.files))
+    asked = [message.parts for message in request.past if message.role == "user"]
+    turns = [part.text for parts in asked[-_TURNS:] for part in parts if isinstance(part, TextPart)]
+    return Question(task or "", tuple(turns), tuple(text for text in inputs if text))
+
+
+# The least characters per token, in most texts.
+_SURE_CHARACTERS = 3
+
+
+def newest_that_fit(
+    past: tuple[PastMessage, ...], context: int, taken: int
+) -> tuple[PastMessage, ...]:
+    """The newest turns that fit in a context.
+
+    Args:
+        past: all messages, oldest first; a question and its answer stay together.
+        context: the context size in tokens.
+        taken: characters of everything else in the context.
+    """
+    left = context * _SURE_CHARACTERS - taken
+    start = len(past)
+    while start >= 2:
+        left -= sum(text_characters(message.parts) for message in past[start - 2 : start])
+        if left < 0:
+            break
+        start -= 2
+    return past[start:]

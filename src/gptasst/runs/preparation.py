@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gptasst.api.requests import takes_breakpoints
-from gptasst.api.types import ModelRequest, PastMessage, TextPart
+from gptasst.api.types import ModelRequest, PastMessage
 from gptasst.assistants.store import AssistantStore, revision_named
-from gptasst.assistants.types import Resolved, RunTarget
+from gptasst.assistants.types import Resolved
 from gptasst.config.profile import Profile
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.types import Definition, McpServer, ModelSettings
@@ -25,6 +25,8 @@ from gptasst.runs.inputs import (
     documents_as_text,
     estimated_tokens,
     message_parts,
+    newest_that_fit,
+    question_of,
     refuse_secrets,
     refuse_too_long,
     refuse_what_is_not_taken,
@@ -36,12 +38,11 @@ from gptasst.runs.types import RunRequest
 from gptasst.values import dataclass
 
 if TYPE_CHECKING:
-    from gptasst.knowledge.question import Question
+    from gptasst.knowledge.types import FoundPassage
 
 # Characters of knowledge in a request, if the context size is unknown.
 _EXCERPT_CHARACTERS = 24_000
 _MOST_EXCERPTS = 100
-_TURNS = 3  # earlier turns that are part of a search
 _SHORTEST_EMBEDDED_ANSWER = 1024
 NONE_FITS = "no knowledge file fits `tools.file_search.filters`: nothing is searched"
 NOTHING_FOUND = "nothing in the knowledge matches: no passages are sent"
@@ -159,6 +160,16 @@ class PreparedRun:
         return replace(self, model_request=sent, look=None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Knowledge:
+    """The knowledge in a run: passages, a `look` that finds more, or a store on the server."""
+
+    excerpts: tuple[Excerpt, ...] = ()
+    notes: tuple[str, ...] = ()
+    look: Look | None = None
+    hosted: str | None = None
+
+
 def _no_keys(server: McpServer) -> str:
     raise UsageError(f"there is no key for `mcp:{server.label}` here", code="no_key")
 
@@ -211,76 +222,87 @@ class RunPreparation:
         request, notes = documents_as_text(request, self._profile)
         refuse_secrets(request)
         refuse_what_is_not_taken(request, self._profile)
-        target, definition = resolved.assistant, resolved.definition
+        definition = resolved.definition
         task = task_of(request, definition, task_is_whole=task_is_whole)
-        searches = resolved.searches(asked_for=request.file_search)
-        if searches and target and target.paths == ():
-            searches, notes = False, (*notes, NONE_FITS)
-        hosted = target.vector_store_id if target and searches else None
-        looks = target is not None and searches and hosted is None
-        excerpts = self._excerpts(target, request, task) if target and looks else ()
+        knowledge = self._knowledge(request, resolved, task)
         small = self._small_model and definition.edit is None
-        parts = message_parts(task, request, excerpts, small_model=small)
+        parts = message_parts(task, request, knowledge.excerpts, small_model=small)
         characters = text_characters(parts)
         edit = self._edit_plan(request, definition)
         if edit is None:
             refuse_too_long(characters)
-        settings = definition.settings
-        if self._embedded_model and settings.max_output_tokens is None:
-            # Small models may never stop; an edited text has about the same length.
-            limit = max(_SHORTEST_EMBEDDED_ANSWER, 2 * estimated_tokens(characters))
-            settings = replace(settings, max_output_tokens=limit)
         look, kept_free = None, 0
-        offers = looks and edit is None and self._profile.function_tools
-        if offers and target and self.tools.take_functions():
-            look, kept_free = functools.partial(self._open_store().search, target), self._most()
-        past = request.past
-        if self._context_window is not None:
-            tokens = self._context_window - (settings.max_output_tokens or 0)
-            taken = len(definition.instructions) + characters + kept_free
-            past = newest_that_fit(past, tokens, taken)
-        model = self.model(request, definition, ask=ask)
+        offers = knowledge.look and edit is None and self._profile.function_tools
+        if offers and self.tools.take_functions():
+            look, kept_free = knowledge.look, self._most()
+        settings = self._settings(definition, characters)
+        taken = len(definition.instructions) + characters + kept_free
+        past = self._past(request, settings, taken)
         prepared = PreparedRun(
             request=request,
             task=task,
             left_out=len(request.past) - len(past),
             resolved=resolved,
-            excerpts=excerpts,
+            excerpts=knowledge.excerpts,
             edit=edit,
             look=look,
             characters=kept_free,
-            notes=(*notes, NOTHING_FOUND) if looks and not excerpts else notes,
-            model_request=ModelRequest(
-                model=model,
-                instructions=definition.instructions,
+            notes=(*notes, *knowledge.notes),
+            model_request=replace(
+                self._model_request(request, resolved, self.model(request, definition, ask=ask)),
                 parts=parts,
-                timeout=request.timeout or self._profile.timeout,
                 settings=settings,
-                code_interpreter=definition.tools.code_interpreter,
-                web_search=definition.tools.web_search,
-                web=definition.tools.web,
-                code=definition.tools.code,
-                mcp=definition.tools.mcp,
-                mcp_keys={
-                    server.label: self.mcp_key(server)
-                    for server in definition.tools.mcp
-                    if server.key_env
-                },
                 safety_identifier=self._safety_identifier(settings),
-                schema=request.schema or definition.schema,
-                vector_store_id=hosted,
-                search=definition.tools.search,
-                search_paths=target.paths if target else None,
+                vector_store_id=knowledge.hosted,
                 past=past,
                 functions=(SEARCH_KNOWLEDGE,) if look else (),
-                breakpoints=self._profile.sets_breakpoints(
-                    model_takes_them=takes_breakpoints(model)
-                ),
-                of_many=request.of_many,
             ),
         )
         self.tools.refuse_lacking(request.name, prepared.model_request, resolved, ask=ask)
         return prepared
+
+    def _model_request(self, request: RunRequest, resolved: Resolved, model: str) -> ModelRequest:
+        """The request without what depends on the input and on the knowledge."""
+        definition, target = resolved.definition, resolved.assistant
+        return ModelRequest(
+            model=model,
+            instructions=definition.instructions,
+            parts=(),
+            timeout=request.timeout or self._profile.timeout,
+            code_interpreter=definition.tools.code_interpreter,
+            web_search=definition.tools.web_search,
+            web=definition.tools.web,
+            code=definition.tools.code,
+            mcp=definition.tools.mcp,
+            mcp_keys={
+                server.label: self.mcp_key(server)
+                for server in definition.tools.mcp
+                if server.key_env
+            },
+            schema=request.schema or definition.schema,
+            search=definition.tools.search,
+            search_paths=target.paths if target else None,
+            breakpoints=self._profile.sets_breakpoints(model_takes_them=takes_breakpoints(model)),
+            of_many=request.of_many,
+        )
+
+    def _settings(self, definition: Definition, characters: int) -> ModelSettings:
+        """The settings of a run with so many characters of input."""
+        settings = definition.settings
+        if not self._embedded_model or settings.max_output_tokens is not None:
+            return settings
+        # Small models may never stop; an edited text has about the same length.
+        limit = max(_SHORTEST_EMBEDDED_ANSWER, 2 * estimated_tokens(characters))
+        return replace(settings, max_output_tokens=limit)
+
+    def _past(
+        self, request: RunRequest, settings: ModelSettings, taken: int
+    ) -> tuple[PastMessage, ...]:
+        """The earlier messages that fit beside so many characters."""
+        if self._context_window is None:
+            return request.past
+        tokens = self._context_window - (settings.max_output_tokens or 0)
+        return newest_that_fit(request.past, tokens, taken)
 
     def _safety_identifier(self, settings: ModelSettings) -> str | None:
         """A hash, as OpenAI asks for: it tells users apart and does not say who they are."""
@@ -306,11 +328,21 @@ class RunPreparation:
         at_once = 1 if self._embedded_model else 4
         return EditPlan(settings, inputs, by_sentence, limits, at_once)
 
-    def _excerpts(
-        self, target: RunTarget, request: RunRequest, task: str | None
-    ) -> tuple[Excerpt, ...]:
-        most = 1 if self._small_model else _MOST_EXCERPTS
-        found = self._open_store().search(target, _question(request, task), most)
+    def _knowledge(self, request: RunRequest, resolved: Resolved, task: str | None) -> _Knowledge:
+        target = resolved.assistant
+        if target is None or not resolved.searches(asked_for=request.file_search):
+            return _Knowledge()
+        if target.paths == ():
+            return _Knowledge(notes=(NONE_FITS,))
+        if target.vector_store_id is not None:
+            return _Knowledge(hosted=target.vector_store_id)
+        store, most = self._open_store(), 1 if self._small_model else _MOST_EXCERPTS
+        excerpts = self._excerpts(store.search(target, question_of(request, task), most))
+        notes = () if excerpts else (NOTHING_FOUND,)
+        return _Knowledge(excerpts, notes=notes, look=functools.partial(store.search, target))
+
+    def _excerpts(self, found: Sequence[FoundPassage]) -> tuple[Excerpt, ...]:
+        """The passages that fit into a request."""
         left = self._most()
         chosen = []
         for passage in found:
@@ -355,42 +387,8 @@ class RunPreparation:
             self._choice.forget()
 
 
-def _question(request: RunRequest, task: str | None) -> Question:
-    """The search of a run in the knowledge; the current task has precedence."""
-    from gptasst.knowledge.question import Question
-
-    inputs = (request.stdin, *(file.text for file in request.files))
-    asked = [message.parts for message in request.past if message.role == "user"]
-    turns = [part.text for parts in asked[-_TURNS:] for part in parts if isinstance(part, TextPart)]
-    return Question(task or "", tuple(turns), tuple(text for text in inputs if text))
-
-
 def _nearest(*errors: GptasstError) -> str:
     near = next((error.near for error in errors if error.near), None)
     if near:
         return suggestion(near)
     return f"{cmd('assistant list')} and {cmd('instruction list')} show what there is"
-
-
-# The least characters per token, in most texts.
-_SURE_CHARACTERS = 3
-
-
-def newest_that_fit(
-    past: tuple[PastMessage, ...], context: int, taken: int
-) -> tuple[PastMessage, ...]:
-    """The newest turns that fit in a context.
-
-    Args:
-        past: all messages, oldest first; a question and its answer stay together.
-        context: the context size in tokens.
-        taken: characters of everything else in the context.
-    """
-    left = context * _SURE_CHARACTERS - taken
-    start = len(past)
-    while start >= 2:
-        left -= sum(text_characters(message.parts) for message in past[start - 2 : start])
-        if left < 0:
-            break
-        start -= 2
-    return past[start:]

@@ -390,5 +390,5 @@ class RunService:
         )
 
     def _use(self, request: RunRequest, resolved: Resolved) -> ModelUse:
-        of_assistant = resolved.assistant is not None
-        return self._ends.of_run(request, resolved.definition, of_assistant=of_assistant)
+        definition, of_assistant = resolved.definition, resolved.assistant is not None
+        return self._ends.of_run(request.name, definition, request.model, of_assistant=of_assistant)
