@@ -74,7 +74,7 @@ class RawServer:
             thread.join(LIMIT)
 
     def _serve(self, connected: socket.socket) -> None:
-        script = self.scripts.pop(0)
+        script = self.scripts.pop(0) if self.scripts else [b""]  # too many: hang up
         with connected, connected.makefile("rb") as lines:
             for reply in script:
                 head = b""
@@ -94,6 +94,7 @@ class RawServer:
                     pass
 
     def close(self) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)  # ends the wait for a connection
         self._listening.close()
 
 

@@ -95,7 +95,9 @@ def _resembling_term(
         return None
     stems = dict.fromkeys([word, *(stem(word, language) for language in (IN_INDEX, *languages))])
     english = word.isascii() and not any(map(has_endings, languages))
-    found = _resembling(word, stems, vocabulary, english=english)
+    # Nearly every passage has them: `form` is not `from`.
+    left_out = common_words(frozenset(("english", *languages)))
+    found = _resembling(word, stems, vocabulary, left_out, english=english)
     forms = tuple(map(EXACT.format, found))
     weight = term.weight * _RESEMBLING_SHARE
     return Term(term.word, forms, weight, similar=True) if forms else None
@@ -142,6 +144,7 @@ def _resembling(
     word: str,
     stems: Collection[str],
     vocabulary: Callable[[str], Iterable[str]],
+    left_out: Collection[str],
     *,
     english: bool,
 ) -> list[str]:
@@ -151,12 +154,13 @@ def _resembling(
         word: the word.
         stems: the word and its stems.
         vocabulary: the words of the index with a given beginning.
+        left_out: words that are not meant.
         english: whether all texts are in English.
     """
     beginning = _same_word_in_english if english else _same_beginning
     found: dict[str, float] = {}
     for other in _likely(stems, vocabulary(word[:1])) if len(word) >= _ONE_ERROR else ():
-        if other.isalpha():
+        if other.isalpha() and other not in left_out:
             close = max(
                 max(beginning(each, other), _typed_wrong(each, other, len(word))) for each in stems
             )
