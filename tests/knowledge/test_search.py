@@ -216,6 +216,7 @@ class TestWords:
             ("plant", "the plan is ready"),
             ("fill in the form", "Deliveries come from Hamburg."),
             ("three", "There is no time left."),
+            ("incidence", "It stays inside."),
             ("kangaroo football shakle", "A shackle carries three tons."),
             ("version 9.9.9", "9 apples"),
             ("谢谢", "产品自购买之日起七天内可以无理由退货。"),
