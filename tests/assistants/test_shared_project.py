@@ -13,6 +13,7 @@ from tests.assistants.project import calls, contents, knowledge, new_machine, on
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
 from tests.loopback.store_files import NO_ENTRY
+from tests.loopback.world import Attachment, Store
 from tests.uploads.test_proven_contents import attach, on_server
 
 
@@ -238,6 +239,20 @@ class TestLostEntries:
         assert not lost.stores
         cli("file", "prune", "-y")
         assert contents(lost) == []
+
+    @pytest.mark.parametrize("purpose", ["assistants", "user_data"])
+    def test_the_other_files_of_another_program_s_store_stay(
+        self, cli: Cli, lost: LoopbackServer, write: Write, purpose: str
+    ) -> None:
+        path = write("c.md", "three")
+        ident = cli("file", "upload", "c.md", "--purpose", purpose, "--json").json["files"][0]["id"]
+        path.unlink()
+        theirs = Store({**only_store(lost, "Docs").about, "id": "vs_theirs", "metadata": {}})
+        theirs.files[ident] = Attachment(lost.files[ident], "vs_theirs", {}, 0)
+        theirs.lost.add("file-gone")
+        lost.stores["vs_theirs"] = theirs
+        assert cli("file", "prune", "-y").code == 0
+        assert ident in lost.files
 
     def test_an_entry_that_is_missing_for_a_moment(self, cli: Cli, docs: LoopbackServer) -> None:
         """Another machine detaches a file while the list is read."""

@@ -71,6 +71,8 @@ MISTAKES = [
     ("auth login sk-1234567890", "a key is not given as an argument", "`gptasst auth login` asks for it, or reads it from a pipe"),
     # Files
     ("run -f guide.md MarkdownLinter -n", "NAME is missing, as -f takes all words after it", "did you mean `gptasst run MarkdownLinter -f guide.md -n`?"),
+    ("run --file=guide", "missing argument 'NAME'", USAGE),
+    ("run -fguide -n", "missing argument 'NAME'", USAGE),
     ("run guide.md -t x", "no assistant or instruction `guide.md`", "the name comes before the files: `gptasst run NAME guide.md`"),
     ("run docs -t x", "no assistant or instruction `docs`", "the name comes before the files: `gptasst run NAME docs`"),
     ("run MarkdownLinter.toml guide.md", "no assistant or instruction `MarkdownLinter.toml`", "did you mean `MarkdownLinter`?"),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gptasst.api.limits import Deadline
 from gptasst.each import pace
+from gptasst.each.service import EachRun
 from tests.cli.each import asked_for, file_text, make_files, shout
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
@@ -96,32 +97,29 @@ def test_what_every_file_would_fail_at_ends_all(
     assert "file number 0\n" not in asked_for(server)
 
 
-def test_at_a_limit_what_is_in_flight_is_kept(cli: Cli, server: LoopbackServer) -> None:
-    """The answer under way when the limit is told comes long after it, and is written."""
-    make_files(30)
-    limit_told = threading.Event()
-    under_way: list[str] = []
+def test_at_a_limit_what_is_in_flight_is_kept(
+    cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer under way comes after the limit was noticed, and is written."""
+    make_files(3)
+    noticed = threading.Event()
+    note = EachRun._note
+
+    def note_and_tell(run: EachRun, arrival: Any) -> None:
+        note(run, arrival)
+        if run.ended_by is not None:
+            noticed.set()
 
     def answer(body: Json) -> str:
-        under_way.append(file_text(body))
-        assert limit_told.wait(60)
+        assert noticed.wait(60)
         return shout(body)
 
-    def tell_the_limit() -> None:
-        while len(server.requests) < 2:
-            time.sleep(0.01)
-        time.sleep(0.5)
-        limit_told.set()
-
+    monkeypatch.setattr(EachRun, "_note", note_and_tell)
     server.answer = answer
     server.outcomes.extend([outcomes.answer(), limited("1", "insufficient_quota")])
-    telling = threading.Thread(target=tell_the_limit)
-    telling.start()
     ran = cli(*EACH, "-j", "2")
-    telling.join()
     assert ran.code == 5
-    assert re.search(r"30 files: \d+ written, 1 failed, \d+ not done; ", ran.stderr)
-    assert under_way[0].upper() in [path.read_text() for path in Path("out").iterdir()]
+    assert "3 files: 1 written, 1 failed, 1 not done; " in ran.stderr
 
 
 def test_unreachable(cli: Cli, server: LoopbackServer) -> None:
@@ -136,8 +134,15 @@ class TestOneThatTheServerDislikes:
     """Where the server answers others, it is that file's trouble, and the others go on."""
 
     @pytest.fixture(params=["hung up", "web page", "403"])
-    def dislike(self, server: LoopbackServer, request: pytest.FixtureRequest) -> Dislike:
+    def dislike(
+        self,
+        server: LoopbackServer,
+        request: pytest.FixtureRequest,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> Dislike:
         """Let requests with these texts have no answer; returns the exit code of the error."""
+
+        monkeypatch.setattr(pace, "_FIRST_WAIT", 0.001)
 
         def answer(body: Json, texts: tuple[str, ...]) -> str:
             if file_text(body).strip() not in texts:
@@ -297,13 +302,19 @@ def test_what_is_final_is_not_tried_again(
     "outcome", [outcomes.never_ends(), outcomes.never_ends(keepalive=False), outcomes.hangs()]
 )
 def test_an_answer_that_never_ends_is_given_up(
-    cli: Cli, server: LoopbackServer, outcome: outcomes.Outcome
+    cli: Cli, server: LoopbackServer, outcome: outcomes.Outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_files(2)
+    seconds = iter([0.5])  # for the first; the second has all of its time on a busy machine
+
+    def deadline(usual: float, **more: Any) -> Deadline:
+        return Deadline(next(seconds, usual), **more)
+
+    monkeypatch.setattr("gptasst.api.gateway.Deadline", deadline)
     server.outcomes.append(outcome)
-    ran = cli(*EACH, "-j", "1", "--timeout", "2")
+    ran = cli(*EACH, "-j", "1", "--timeout", "60")
     assert ran.code == 6
     assert "`in/0.md` failed: " in ran.stderr
-    assert "gave no whole answer within 2 s" in ran.stderr
+    assert "gave no whole answer within 0.5 s" in ran.stderr
     assert len(server.requests) == 2  # a second attempt would take the time once more
     assert Path("out/1.md").read_text() == "FILE NUMBER 1\n"

@@ -104,6 +104,9 @@ def test_html(page: str, text: str) -> None:
         ("<nav><li>menu<p>all of it is in a menu", "menu\nall of it is in a menu"),
         ("<p>a<!-- b --><![CDATA[ c ]]>d", "ad"),
         ("<p>costs <del>40</del> <ins>55</ins> euros", "costs 55 euros"),
+        ("<p>costs <del>40</p><p>55 euros", "costs\n55 euros"),
+        ("<li>a <del>b<p>c</p> d</li><li>e", "a\ne"),
+        ("a<del><p>b</p><ul><li>c<li>d</ul><p>e</del> f", "a\nf"),
         (
             (
                 "<p>is <math><semantics><mrow><mi>E</mi><mo>=</mo><mi>m</mi>"
@@ -247,6 +250,13 @@ def test_a_mailbox() -> None:
     ]
 
 
+def test_a_mail_of_a_mailbox_may_have_a_line_like_the_first_one() -> None:
+    box = (
+        b"From a@b Mon Nov 30 08:00:00 2026\nSubject: One\n\nIbex\n\nFrom 10:30 on we meet\nhere.\n"
+    )
+    assert read_document(box, "a.mbox").text.endswith("Ibex\n\nFrom 10:30 on we meet\nhere.")
+
+
 def test_rtf() -> None:
     assert found(rb"{\rtf1\ansi\ansicpg1252 Stra\'dfe\par Ger\'e4t}", "a.rtf") == [
         ("paragraphs 1-2", "", "Straße\nGerät")
@@ -369,6 +379,7 @@ class TestPdf:
                 "it\u00b4s, we\u00b4re, don\u00b4t, `a quote'",
                 "it\u00b4s, we\u00b4re, don\u00b4t, `a quote'",
             ),
+            ("http://example.org/\u02dcnadia, Jo\u02dcao", "http://example.org/\u02dcnadia, João"),
             ("e\x1ezient, Stra\u00ffe", "effizient, Straße"),
             ("L'Ha\u00ff", "L'Ha\u00ff"),
         ],

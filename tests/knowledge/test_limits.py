@@ -73,6 +73,15 @@ def test_a_document_that_takes_too_long_is_an_error_of_this_file(
         read_document(content, name)
 
 
+def test_a_long_document_has_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A manual of thousands of pages is no hostile file."""
+    clock = itertools.count()  # 20,000 characters a second
+    monkeypatch.setattr(time, "thread_time", lambda: next(clock))
+    document = read_document((b"<p>" + b"word " * 4_000) * 100, "a.html")
+    assert document.text.count("word") == 400_000
+    assert next(clock) > limits.MAX_SECONDS
+
+
 def test_each_document_has_all_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = itertools.count(step=10.0)
     monkeypatch.setattr(time, "thread_time", lambda: next(clock))

@@ -248,6 +248,12 @@ class TestOtherOpenDocuments:
             "sheet Days, rows 6-7",
         ]
 
+    def test_cells_that_are_kept_of_another_spreadsheet_are_none_of_this_one(self) -> None:
+        row = f"<table:table-row>{_CELL.format('', 'Ibex')}</table:table-row>"
+        other = f"<table:table table:name=\"'file:///b.ods'#$Sheet1\">{row}{row}</table:table>"
+        content = documents.odt(f'<table:table table:name="It\'s">{row}</table:table>{other}')
+        assert text_of(content, "a.ods") == "[sheet It's]\nIbex"
+
     def test_a_presentation(self) -> None:
         box = "<draw:frame{}><draw:text-box><text:p>{}</text:p></draw:text-box></draw:frame>"
         title = box.format(' presentation:class="title"', "Plan")

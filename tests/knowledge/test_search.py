@@ -17,6 +17,7 @@ from gptasst.assistants.local_rows import ASSISTANTS
 from gptasst.client import Client
 from gptasst.errors import UsageError
 from gptasst.knowledge import vectors
+from gptasst.knowledge.chinese import SIMPLIFIED
 from gptasst.knowledge.code_words import declared_names
 from gptasst.knowledge.index import insert_passages, matches
 from gptasst.knowledge.languages import language_of
@@ -87,6 +88,10 @@ class TestWords:
     @given(st.text())
     def test_what_is_folded_is_folded(self, text: str) -> None:
         assert fold(fold(text)) == fold(text)
+
+    def test_a_chinese_character_is_folded_in_the_same_way_beside_others(self) -> None:
+        beside = [fold(f"中{chr(code)}x\u0301")[1:-1] for code in SIMPLIFIED]
+        assert beside == [fold(chr(code)) for code in SIMPLIFIED]
 
     @pytest.mark.parametrize(
         ("question", "text"),
@@ -209,6 +214,9 @@ class TestWords:
             ("contrast", "the contract ends"),
             ("refund", "they refused"),
             ("plant", "the plan is ready"),
+            ("fill in the form", "Deliveries come from Hamburg."),
+            ("three", "There is no time left."),
+            ("incidence", "It stays inside."),
             ("kangaroo football shakle", "A shackle carries three tons."),
             ("version 9.9.9", "9 apples"),
             ("谢谢", "产品自购买之日起七天内可以无理由退货。"),

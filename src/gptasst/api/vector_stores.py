@@ -134,7 +134,7 @@ class VectorStoreGateway:
             return None
 
         self.get(store_id)  # else each file would be missing because the vector store is
-        uploads = [file.id for file in FileGateway(self._connection).list("assistants")]
+        uploads = [file.id for file in FileGateway(self._connection).list()]
         found = [file for file in mapped(look, uploads, _JOBS) if file is not None]
         return sorted(found, key=lambda file: file.created_at, reverse=True)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from gptasst.api.files import FileGateway
 from gptasst.api.types import VectorStore
@@ -21,6 +23,8 @@ _JOBS = 16
 _STORES_AT_ONCE = 200
 # Look once for so many files that are about to be deleted.
 _FILES_AT_ONCE = 100
+# Seconds for which a reading of the same command is good enough to delete files.
+_RECENT = 60.0
 
 # A vector store, and the sha256 of its files by id, where an attribute has it.
 HeldFiles: TypeAlias = tuple[VectorStore, Mapping[str, str]]
@@ -31,20 +35,28 @@ _OF_ONE_STORE = ("service_error", "bad_request", "no_permission", "not_an_api", 
 _MOST_UNREAD = 3
 
 
+class Usage(NamedTuple):
+    """Which vector store holds which files.
+
+    `unread` are the ids of vector stores whose files can't be read. They may use any file.
+    """
+
+    stores: Sequence[HeldFiles]
+    unread: frozenset[str] = frozenset()
+
+
 class FileUsage:
     """The files of all vector stores of a project, including those of other programs.
 
     What a vector store holds is remembered, and read again when the list shows that it changed. So
-    a reading takes the requests for the list of stores, and one for each that changed. May be used
-    from many threads.
+    a reading takes the requests for the list of stores, and one for each that changed. A file that
+    took the place of one of the same size leaves no sign there: before files are deleted, all are
+    read. May be used from many threads.
 
     Args:
         vector_stores: the project.
         cache: remembers what was read.
         note: called once for a vector store whose files the server fails to list.
-
-    Attributes:
-        unread: the ids of those vector stores. They may use any file.
     """
 
     def __init__(
@@ -57,20 +69,21 @@ class FileUsage:
         self._cache = cache
         self._note = note
         self._lock = threading.Lock()
-        self.unread: frozenset[str] = frozenset()
+        self._read_at: dict[str, float] = {}
+        self._told: set[str] = set()
 
-    def look(self) -> Sequence[HeldFiles]:
+    def look(self, *, to_delete: bool = False) -> Usage:
         """Every vector store with its current files."""
-        return self.files_of(self.listed(), whole_list=True)
+        return self.files_of(self.listed(), whole_list=True, to_delete=to_delete)
 
-    def of_assistants(self) -> Sequence[HeldFiles]:
+    def of_assistants(self) -> Usage:
         """The same for the assistants only, which takes fewer requests."""
         try:
             return self.files_of(AssistantListing(self._stores, self._cache).all())
         except ServiceError as error:
             if error.code != "no_vector_stores":
                 raise
-            return []
+            return Usage(())
 
     def files_of(
         self,
@@ -78,7 +91,8 @@ class FileUsage:
         *,
         whole_list: bool = False,
         there: frozenset[str] | None = None,
-    ) -> Sequence[HeldFiles]:
+        to_delete: bool = False,
+    ) -> Usage:
         """The current files of listed vector stores.
 
         Args:
@@ -86,14 +100,17 @@ class FileUsage:
             whole_list: these are all that there are.
             there: the ids of all files of the project, if they are known. A vector store that held
                 another one is read again.
+            to_delete: read those again that this object did not read just now.
         """
         with self._lock:
             before = self._cache.store_files()
+            now = time.monotonic()
 
             def stands(store: VectorStore) -> bool:
                 state, files = before.get(store.id, ("", {}))
                 same = bool(state) and state == _state(store)
-                return same and (there is None or there.issuperset(files))
+                age = now - self._read_at.get(store.id, -math.inf) if to_delete else 0.0
+                return same and age < _RECENT and (there is None or there.issuperset(files))
 
             changed = [store for store in stores if not stands(store)]
             held = {store.id: before[store.id][1] for store in stores if store.id in before}
@@ -107,6 +124,7 @@ class FileUsage:
                         failed.append((store, files))
                         continue
                     held[store.id] = files
+                    self._read_at[store.id] = now
                     if state := _state(store):
                         seen[store.id] = (state, files)
                 self._cache.remember_store_files(seen)
@@ -115,17 +133,18 @@ class FileUsage:
             self._tell_unread(failed)
             if whole_list:
                 self._cache.forget_store_files(before.keys() - held.keys())
-            return [(store, held.get(store.id, {})) for store in stores]
+            unread = frozenset(store.id for store, _ in failed)
+            return Usage([(store, held.get(store.id, {})) for store in stores], unread)
 
     def _tell_unread(self, failed: Sequence[tuple[VectorStore, GptasstError]]) -> None:
         for store, error in failed:
-            if store.id not in self.unread:
+            if store.id not in self._told:
+                self._told.add(store.id)
                 called = f"`{store.name}` ({store.id})" if store.name else f"`{store.id}`"
                 self._note(
                     f"the files of the vector store {called} can't be read, so any may be used"
                     f" there: {error.message}"
                 )
-        self.unread = frozenset(store.id for store, _ in failed)
 
     def _files_of(self, store: VectorStore) -> dict[str, str] | GptasstError:
         try:
@@ -154,10 +173,11 @@ class FileUsage:
         outcomes: list[Deletion] = []
         for start in range(0, len(file_ids), _FILES_AT_ONCE):
             group = file_ids[start : start + _FILES_AT_ONCE]
-            used = {i for store, ids in self.look() if store.id not in besides for i in ids}
+            stores, unread = self.look(to_delete=True)
+            used = {i for store, ids in stores if store.id not in besides for i in ids}
             outcomes += [(file_id, False) for file_id in group if file_id in used]
             unused = [file_id for file_id in group if file_id not in used]
-            if self.unread.difference(besides):
+            if unread.difference(besides):
                 outcomes += [(file_id, None) for file_id in unused]
             else:
                 outcomes += delete_all(unused, delete)
@@ -177,7 +197,7 @@ def _state(store: VectorStore) -> str:
     """A value that changes with the files of a vector store; empty if nothing would show it.
 
     An assistant's metadata has a digest of them. Other programs leave no sign but the number of
-    files, the size of the index, and the time of the last use.
+    files, the size of the index, and the time of the last use, which some servers don't set.
     """
     import hashlib
 
@@ -237,7 +257,8 @@ class UploadRemover:
             if file_id in proven:
                 self._files.delete(file_id)
 
-        outcomes = self._usage.delete_unused(wanted, remove, besides)
+        there = [file_id for file_id in wanted if file_id not in gone]
+        outcomes = self._usage.delete_unused(there, remove, besides)
         unused = [file_id for file_id, outcome in outcomes if outcome is True]
         doubtful = [file_id for file_id, outcome in outcomes if outcome is None]
         self._cache.forget_uploads([i for i in unused if i in proven])
@@ -245,7 +266,7 @@ class UploadRemover:
         for _, outcome in outcomes:
             if isinstance(outcome, GptasstError):
                 raise outcome
-        return [*doubtful, *(file_id for file_id in unused if file_id not in proven | gone)]
+        return [*doubtful, *(file_id for file_id in unused if file_id not in proven)]
 
     def keep(self, store_id: str, file_ids: Iterable[str]) -> None:
         """Remember uploads that an assistant no longer uses, until it is deleted."""

@@ -185,7 +185,8 @@ def delete(
 
     def look() -> list[_Row]:
         with Activity(session.output, "looking them up"):
-            return [(file, _users(file)) for file in session.context.files.find(names)]
+            found = session.context.files.find(names, to_delete=True)
+            return [(file, _users(file)) for file in found]
 
     _delete(session, look, session.context.files.delete, yes=yes, dry_run=dry_run)
 

@@ -126,7 +126,7 @@ def name_taken_for_file(command: str, words: Sequence[str], listed: Sequence[str
         listed: those that the list option took.
     """
     names = [word for word in listed if not os.path.exists(word) and not Path(word).suffix]
-    if len(names) != 1:
+    if len(names) != 1 or names[0] not in words:  # `--file=NAME` names a file
         return None
     rest = list(words)
     rest.remove(names[0])

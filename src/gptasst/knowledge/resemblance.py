@@ -32,6 +32,8 @@ _WITHOUT_VOWELS = re.compile("[א-תء-ي]")
 _SHARE = 0.6
 _SHARE_IN_ENGLISH = 0.75
 _ENDING = 4  # the most letters after it
+# Letters. With a longer ending, a word counts as a shorter one: `incidence` is not `inside`.
+_SHORT_ENDING = 2
 # Letters of the shortest words in which one and two errors are likely.
 _ONE_ERROR, _TWO_ERRORS = 4, 10
 _KNOWN = 2  # first letters that are assumed to be right in a word with two errors
@@ -95,7 +97,9 @@ def _resembling_term(
         return None
     stems = dict.fromkeys([word, *(stem(word, language) for language in (IN_INDEX, *languages))])
     english = word.isascii() and not any(map(has_endings, languages))
-    found = _resembling(word, stems, vocabulary, english=english)
+    # Nearly every passage has them: `form` is not `from`.
+    left_out = common_words(frozenset(("english", *languages)))
+    found = _resembling(word, stems, vocabulary, left_out, english=english)
     forms = tuple(map(EXACT.format, found))
     weight = term.weight * _RESEMBLING_SHARE
     return Term(term.word, forms, weight, similar=True) if forms else None
@@ -142,6 +146,7 @@ def _resembling(
     word: str,
     stems: Collection[str],
     vocabulary: Callable[[str], Iterable[str]],
+    left_out: Collection[str],
     *,
     english: bool,
 ) -> list[str]:
@@ -151,14 +156,17 @@ def _resembling(
         word: the word.
         stems: the word and its stems.
         vocabulary: the words of the index with a given beginning.
+        left_out: words that are not meant.
         english: whether all texts are in English.
     """
     beginning = _same_word_in_english if english else _same_beginning
     found: dict[str, float] = {}
+    lengths = [(each, min(len(word), len(each) + _SHORT_ENDING)) for each in stems]
     for other in _likely(stems, vocabulary(word[:1])) if len(word) >= _ONE_ERROR else ():
-        if other.isalpha():
+        if other.isalpha() and other not in left_out:
             close = max(
-                max(beginning(each, other), _typed_wrong(each, other, len(word))) for each in stems
+                max(beginning(each, other), _typed_wrong(each, other, letters))
+                for each, letters in lengths
             )
             if close:
                 found[other] = close
@@ -207,7 +215,7 @@ def _typed_wrong(word: str, other: str, letters: int) -> float:
     Args:
         word: a word, or its stem.
         other: a word of the index.
-        letters: those of the whole word.
+        letters: those of the whole word, with an ending that is not long.
     """
     errors = 2 if len(word) >= _TWO_ERRORS and word[:_KNOWN] == other[:_KNOWN] else 1
     if abs(len(word) - len(other)) > errors or min(len(word), len(other)) < _ONE_ERROR:

@@ -21,7 +21,7 @@ _MARKS = re.compile(
 )
 
 _DIGIT = re.compile(r"[^\W\D]")
-_HAN = re.compile("[\u4e00-\u9fff]")
+_HAN = re.compile("[\u4e00-\u9fff\U00021ed5]")
 
 # Letters that Unicode does not decompose, with their usual replacement; and Katakana.
 _FOLDED = str.maketrans(

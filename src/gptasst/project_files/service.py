@@ -78,25 +78,26 @@ class FileService:
                 return []
             ids = frozenset(file.id for file in files)
             held = self._usage.files_of(stores.result(), whole_list=True, there=ids)
-        return self._entries(files, held)
+        return self._entries(files, held.stores)
 
-    def find(self, words: Sequence[str]) -> Sequence[FileEntry]:
+    def find(self, words: Sequence[str], *, to_delete: bool = False) -> Sequence[FileEntry]:
         """The files that ids, local paths or names on the server match, each once.
 
-        A local path stands for every upload of its content.
+        A local path stands for every upload of its content. If they are `to_delete`, every vector
+        store is read for their users.
 
         Raises:
             NotFound: a word matches none.
             UsageError: a name matches several.
         """
         with workers(1) as pool:
-            stores = pool.submit(self._usage.look)
+            stores = pool.submit(self._usage.look, to_delete=to_delete)
             files = {file.id: file for file in self._files.list()}
             found: dict[str, RemoteFile] = {}
             for word in words:
                 for file in self._meant(word, files):
                     found[file.id] = file
-            return self._entries(list(found.values()), stores.result())
+            return self._entries(list(found.values()), stores.result().stores)
 
     def _meant(self, word: str, files: dict[str, RemoteFile]) -> Sequence[RemoteFile]:
         if word in files:
@@ -183,11 +184,10 @@ class FileService:
                 candidates.append(file)
         found: Sequence[Prunable] = ()
         if candidates:
-            found = self._prunable(candidates, recorded, self._usage.of_assistants())
+            found = self._prunable(candidates, recorded, self._usage.of_assistants().stores)
         if found:  # other programs may use them
-            found = self._prunable(candidates, recorded, self._usage.look())
-        if self._usage.unread:
-            found = ()
+            stores, unread = self._usage.look()
+            found = () if unread else self._prunable(candidates, recorded, stores)
         found = sorted(found, key=lambda prunable: (prunable.file.filename, prunable.file.id))
         return Leftovers(tuple(found), tuple(sorted(gone)))
 

@@ -14,8 +14,10 @@ from gptasst.errors import InvalidInput
 
 # About the limit of OpenAI's search for one file, 5,000,000 tokens.
 MAX_CHARACTERS = 20_000_000
-# Of the processor's time, so that other programs on the machine don't matter.
+# Of the processor's time, so that other programs on the machine don't matter; and for much text
+# more: pypdf reads a manual of 1,400 pages in a minute, 50,000 characters a second.
 MAX_SECONDS = 60.0
+_CHARACTERS_A_SECOND = 10_000
 
 
 class _Reading(threading.local):
@@ -46,6 +48,7 @@ def count(text: str = "") -> None:
         InvalidInput: the document has too much text, or takes too long.
     """
     _reading.characters -= len(text)
+    _reading.end += len(text) / _CHARACTERS_A_SECOND
     if _reading.characters < 0:
         check_length(MAX_CHARACTERS + 1)
     if time.thread_time() > _reading.end:

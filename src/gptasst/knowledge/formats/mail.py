@@ -23,8 +23,11 @@ def read_eml(content: bytes) -> Document:
     return _document([_mail(content, "the mail")])
 
 
-# The line before each mail in a mailbox, with the time.
-_ENVELOPE = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\n]*\d:\d\d[^\n]*\n")
+# The line before each mail in a mailbox, with the time. A line of a mail may look like one, but no
+# header follows it.
+_ENVELOPE = re.compile(
+    rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\n]*\d:\d\d[^\n]*\n(?=[!-9;-~]+:|>From )"
+)
 
 
 def read_mbox(content: bytes) -> Document:

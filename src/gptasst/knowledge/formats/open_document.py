@@ -109,11 +109,14 @@ def read_ods(content: bytes) -> Document:
     parts: list[Part] = []
     for sheet in root.iter("{*}table"):
         name = attribute(sheet, "name")
+        if _OF_ANOTHER_FILE in name:  # cells that formulas use, as they were there
+            continue
         parts += table_parts(_rows(sheet, reader), f"sheet {name}", name)
     return Document(tuple(parts))
 
 
 _MAX_COLUMNS = 16_384
+_OF_ANOTHER_FILE = "'#$"  # 'file:///other.ods'#$Sheet1
 
 
 def _rows(sheet: _Element, reader: _OdtReader) -> Iterator[tuple[int, list[str]]]:

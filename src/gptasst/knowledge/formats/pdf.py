@@ -138,9 +138,10 @@ def _actual_text(properties: Any) -> str:
     return str(text) if is_left_to_right else ""
 
 
-# TeX's older fonts have accents without letters, and set them before the letter.
+# TeX's older fonts have accents without letters, and set them before the letter. They also have the
+# tilde of `/~user` as an accent.
 _APART = re.compile(
-    "([\u00a8\u02c6\u02c7\u02d8\u02da\u02dc\u02dd]|(?<=[^\\W\\d_])[`\u00b4])([A-Za-z\u0131])"
+    "([\u00a8\u02c6\u02c7\u02d8\u02da\u02dd]|(?<=[^\\W\\d_])[`\u00b4\u02dc])([A-Za-z\u0131])"
 )
 _COMBINING = dict(
     zip(

@@ -152,8 +152,13 @@ class _Page(HTMLParser):
             or _NOT_SHOWN.search(attributes.get("style") or "")
             or (self._left_out is _LEFT_OUT and attributes.get("role") in _REPEATED_ROLES)
         )
-        if tag in self._left_out or hidden or tag in self._hidden:
+        is_inner = self._is_deleted() and tag not in _INLINE
+        if tag in self._left_out or hidden or is_inner or tag in self._hidden:
             self._hidden.append(tag)
+
+    def _is_deleted(self) -> bool:
+        """Whether the text is in `<del>`, which ends no later than its paragraph or the like."""
+        return self._hidden[:1] == ["del"]
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _VOID or tag not in self._left_out:
@@ -164,7 +169,10 @@ class _Page(HTMLParser):
         if tag in self._hidden:
             while self._hidden.pop() != tag:
                 pass
-        elif tag not in _INLINE and tag not in _CELLS:
+            return
+        if tag not in _INLINE and self._is_deleted():
+            self._hidden.clear()
+        if tag not in _INLINE and tag not in _CELLS:
             self._end_line(tag)
             self._preformatted -= tag == "pre" and self._preformatted > 0
 
