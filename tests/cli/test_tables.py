@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from gptasst.cli.tables import Column, draw_table, record_lines, shortened
+from gptasst.cli.tables import (
+    Column,
+    draw_table,
+    folded,
+    in_whole_words,
+    record_lines,
+    shortened,
+)
 
 Row = tuple[str, str, str]
 COLUMNS: list[Column[Row]] = [
@@ -120,3 +129,15 @@ def test_a_record_wraps_words_below_each_other() -> None:
 
 def test_a_path_stays_in_one_piece() -> None:
     assert list(record_lines([("path", LONG)], 32)) == [f"path  {LONG}"]
+
+
+@pytest.mark.parametrize("wrap", [folded, in_whole_words])
+def test_wide_characters_are_wrapped_by_the_columns_that_they_take(
+    wrap: Callable[[str, int], list[str]],
+) -> None:
+    assert wrap("`命令10`, `命令11`, `命令12`", 20) == ["`命令10`, `命令11`,", "`命令12`"]
+
+
+def test_a_wide_text_without_blanks_is_broken_or_stays_in_one_piece() -> None:
+    assert folded("員工每年有十五天", 10) == ["員工每年有", "十五天"]
+    assert in_whole_words("員工每年有十五天", 10) == ["員工每年有十五天"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,7 +23,7 @@ from gptasst.cli.output import (
 )
 from gptasst.cli.results import ident_of, incomplete_text, tools_shown
 from gptasst.cli.session import Session
-from gptasst.cli.tables import Column, record_lines, terminal_width
+from gptasst.cli.tables import Column, folded, record_lines, terminal_width
 from gptasst.cli.variables import variable_text
 from gptasst.errors import GptasstError
 from gptasst.hints import cmd
@@ -108,8 +107,8 @@ def _drawn(
     definition = assistant.definition
     yield output.styled(one_line(assistant.name), BOLD)
     width = max(terminal_width() - 2, 1)
-    for line in textwrap.wrap(harmless(definition.description), width):
-        yield f"  {line}"
+    if definition.description:
+        yield from (f"  {line}" for line in folded(harmless(definition.description), width))
     yield ""
     fields = [(label, harmless(text)) for label, text in _fields(assistant, file)]
     yield from record_lines(fields, terminal_width())
@@ -161,9 +160,7 @@ def _status(file: KnowledgeFile) -> str:
 def _instructions(output: Output, text: str, *, full: bool) -> Iterator[str]:
     width = max(terminal_width() - 2, 1)
     lines = [
-        part
-        for line in harmless(text).rstrip("\n").split("\n")
-        for part in textwrap.wrap(line, width, replace_whitespace=False) or [""]
+        part for line in harmless(text).rstrip("\n").split("\n") for part in folded(line, width)
     ]
     shown = lines if full or len(lines) <= _FOLDED + 1 else lines[:_FOLDED]
     yield from (f"  {line}".rstrip() for line in shown)

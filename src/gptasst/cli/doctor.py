@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -19,11 +18,12 @@ from gptasst.cli.output import (
     Output,
     count_text,
     harmless,
+    one_line,
     size_text,
 )
 from gptasst.cli.progress import Activity
 from gptasst.cli.session import Session
-from gptasst.cli.tables import Column
+from gptasst.cli.tables import Column, folded, in_whole_words
 
 if TYPE_CHECKING:
     from gptasst.doctor.types import Diagnosis, Finding
@@ -91,12 +91,8 @@ def _drawn(output: Output, findings: tuple[Finding, ...]) -> Iterator[str]:
         severity = f"{_MARKS[finding.severity]} {finding.severity}"
         topic = finding.topic if narrow or finding.topic != before else ""
         before = finding.topic
-        text = textwrap.wrap(
-            harmless(_text(finding)),
-            max(width - len(indent), 10),
-            break_on_hyphens=False,
-            break_long_words=narrow,
-        )
+        wrap = folded if narrow else in_whole_words
+        text = wrap(one_line(_text(finding)), max(width - len(indent), 10))
         head = output.styled(severity, _STYLES[finding.severity])
         if narrow:
             yield f"{head} {topic}"

@@ -6,10 +6,10 @@ import contextlib
 import io
 import itertools
 import os
+import re
 import shlex
 import shutil
 import subprocess
-import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Generic, TypeVar
 
@@ -304,7 +304,9 @@ def record_lines(fields: Sequence[tuple[str, str]], width: int) -> Iterator[str]
     beside = width - label_width >= _SHORTEST_TEXT
     indent = " " * (label_width if beside else _GAP)
     for label, text in fields:
-        lines = [line for part in text.split("\n") for line in _wrapped(part, width - len(indent))]
+        lines = [
+            line for part in text.split("\n") for line in in_whole_words(part, width - len(indent))
+        ]
         if beside:
             yield label.ljust(label_width) + lines[0]
             yield from (f"{indent}{line}".rstrip() for line in lines[1:])
@@ -313,18 +315,24 @@ def record_lines(fields: Sequence[tuple[str, str]], width: int) -> Iterator[str]
             yield from (f"{indent}{line}".rstrip() for line in lines)
 
 
-def _wrapped(line: str, width: int) -> list[str]:
-    if len(line) <= width:
-        return [line]
-    return textwrap.wrap(line, max(width, 1), break_long_words=False, break_on_hyphens=False) or [
-        ""
-    ]
+def in_whole_words(line: str, width: int) -> list[str]:
+    """A line wrapped to a width between words, so that a longer word can be copied."""
+    from rich.cells import cell_len
+
+    lines = [""]
+    for word in re.findall(r"\s*\S+", line):
+        if lines[-1] and cell_len(lines[-1] + word) > width:
+            lines.append(word.lstrip())
+        else:
+            lines[-1] += word
+    return lines
 
 
 def folded(text: str, width: int) -> list[str]:
     """Text wrapped to a width; longer words are broken."""
     from rich.text import Text
 
+    width = max(width, 1)
     lines = Text(text).wrap(console(io.StringIO(), width), width, overflow="fold")
     return [line.plain.rstrip() for line in lines]
 
