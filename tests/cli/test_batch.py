@@ -520,6 +520,22 @@ class TestAmongBatchesOfOthers:
         submit(cli)
         assert sum(r.path == "/v1/batches" and r.method == "GET" for r in server.requests) == 1
 
+    def test_a_server_that_lists_the_oldest_first(
+        self,
+        cli: Cli,
+        server: LoopbackServer,
+        files: list[str],
+        home: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """What runs there is not submitted, and paid for, once more."""
+        monkeypatch.setattr("tests.loopback.paging._ordered", lambda found, _: list(found))
+        server.batch_delay = 1000
+        self.add(server, 3, days=40)
+        submit(cli)
+        new_machine(home)
+        assert "nothing to submit; 20 on their way in earlier ones" in cli(*COMMAND).stderr
+
     def test_they_are_listed_as_they_come(
         self, cli: Cli, server: LoopbackServer, files: list[str]
     ) -> None:

@@ -162,9 +162,12 @@ class BatchService:
         """Find batches that were submitted elsewhere, or by a process that was killed."""
         known = self.records.known(self.scope)
         oldest = datetime.now(UTC) - _READABLE
+        before = START
         for batch in self.gateway.batches.list():
-            if START < batch.created_at < oldest:  # as all that follow
+            # As all that follow, unless the server lists the oldest first.
+            if START < batch.created_at < min(before, oldest):
                 return
+            before = batch.created_at
             if _is_own(batch) and batch.id not in known and batch.metadata.get("basis") == basis:
                 try:
                     self._recorded(batch)
