@@ -137,6 +137,30 @@ def test_what_would_not_be_valid_is_not_written(
 
 
 @pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("timeout", "profiles.ollama.timeout"),
+        ("modle", "profiles.ollama.model"),
+        ("profil", "profile"),
+        ("profiles.other.modle", "profiles.other.model"),
+        ("profile.other.model", "profiles.other.model"),
+        ("local.contxt", "local.context"),
+        ("record", "usage.record"),
+    ],
+)
+def test_a_key_as_show_lists_it_is_suggested_in_full(
+    cli: Cli, config: Path, key: str, meant: str
+) -> None:
+    ran = cli("config", "set", key, "1")
+    assert (ran.code, config.read_text()) == (2, OLLAMA)
+    assert f"hint: did you mean `{meant}`?\n" in ran.stderr
+
+
+def test_without_a_profile_it_is_that_of_openai(cli: Cli, home: Path) -> None:
+    assert "did you mean `profiles.openai.timeout`?" in cli("config", "set", "timeout", "9").stderr
+
+
+@pytest.mark.parametrize(
     ("key", "value"),
     [
         ("profiles.ollama.api_key", "abc"),

@@ -86,7 +86,7 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise UsageError(
-            f"--since is `{text}`, which is no date", hint="a date looks like 2026-11-29"
+            f"--since is `{text}`, which is not a date", hint="a date looks like 2026-11-29"
         ) from None
 
 

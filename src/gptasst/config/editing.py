@@ -25,7 +25,7 @@ from gptasst.config.profile import Profile
 from gptasst.config.settings import Settings
 from gptasst.config.urls import listed_url, query_secrets
 from gptasst.errors import InvalidDefinition, StateError, UsageError
-from gptasst.hints import cmd, did_you_mean
+from gptasst.hints import cmd, did_you_mean, nearest, suggestion
 from gptasst.storage.atomic_files import replace_private
 from gptasst.values import dataclass
 
@@ -171,7 +171,7 @@ class ConfigurationService:
 
         path = _path(key)
         _refuse_secret(path, value, self._settings.profile_names())
-        typed = _typed(path, key, value)
+        typed = _typed(path, key, value, self._settings.named(self._profile_name) or "openai")
         document = tomlkit.parse(self._text())
         table: Any = document
         for name in path[:-1]:
@@ -241,15 +241,17 @@ def _refuse_secret(path: tuple[str, ...], value: str, profiles: Sequence[str]) -
         )
 
 
-def _typed(path: tuple[str, ...], key: str, value: str) -> str | int | float | bool:
-    """A value, converted to the type of its key.
+def _typed(path: tuple[str, ...], key: str, value: str, profile: str) -> str | int | float | bool:
+    """A value, converted to the type of its key; a hint is for the `profile`.
 
     Raises:
         UsageError: there is no such key, or the value has another type.
     """
     kind = _kind(path)
     if kind is None:
-        raise UsageError(f"there is no key `{key}`", hint=_nearest(key), code="no_such_key")
+        raise UsageError(
+            f"there is no key `{key}`", hint=_nearest(key, profile), code="no_such_key"
+        )
     if kind is bool:
         if value not in ("true", "false"):
             raise UsageError(f"`{key}` is true or false, not `{value}`", code="bad_value")
@@ -277,7 +279,11 @@ def _kind(path: tuple[str, ...]) -> type | None:
     return PROFILE_KEYS.get(path[2] if len(path) > 3 else path[-1])
 
 
-def _nearest(key: str) -> str:
+def _nearest(key: str, profile: str) -> str:
+    if "." not in key:  # `config show` lists the keys of the profile so
+        short = {k: f"profiles.{profile}.{k}" for k in PROFILE_KEYS} | {"profile": "profile"}
+        if near := nearest(key, short):
+            return suggestion(short[near])
     parts = key.split(".")
     middle = ".".join(parts[1:-1])
     named = {

@@ -106,7 +106,7 @@ _DAMAGED = "it may be damaged"
 
 def _reason(error: Exception, content: bytes, suffix: str) -> str:
     if suffix in ZIPPED and not content.startswith(b"PK"):
-        return f"it is no {suffix} file" if content else "it is empty"
+        return f"it is not a {suffix} file" if content else "it is empty"
     if isinstance(error, MemoryError):
         return "there is not enough memory"
     return str(error) or type(error).__name__
