@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -243,6 +244,25 @@ class TestRestarts:
         assert (ran.code, len(server.requests)) == (1, 16)
         assert "3 files: 2 failed, 1 not done; " in ran.stderr
         assert "Loading model" in ran.stderr.partition("error: ")[2]
+
+    def test_while_it_is_down_one_file_at_a_time_is_tried(
+        self, cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each pauses all others: the time until the job ends does not grow with `-j`."""
+        monkeypatch.setattr(pace, "_FIRST_WAIT", 0.001)
+        make_files(9)
+        together, first = threading.Barrier(8), itertools.count()
+
+        def answer(_: Json) -> str:
+            if next(first) < 8:
+                together.wait(60)
+            raise ApiError(503, "Loading model")
+
+        server.answer = answer
+        ran = cli(*EACH, "-j", "8")
+        assert ran.code == 1
+        assert "9 files: 2 failed, 7 not done; " in ran.stderr
+        assert len(server.requests) <= 2 * 8 + 6 * 3  # the others while `-j` was reduced
 
     def test_a_file_that_brings_it_down_each_time_stops_no_other(
         self, cli: Cli, server: LoopbackServer
