@@ -39,6 +39,15 @@ def test_one_bar_between_two_spinners_and_nothing_afterwards() -> None:
     assert ERASE_LINE in shown.rpartition("waiting")[2]
 
 
+def test_a_spinner_leaves_room_for_what_the_terminal_echoes_on_ctrl_c() -> None:
+    # Otherwise `^C` is on the next line, and that line is erased instead of the spinner's.
+    screen = Terminal()
+    with Activity(Output(stderr=screen, stdout=io.StringIO()), "asking [the] server"):
+        pass
+    assert "asking [the] server" in screen.getvalue()
+    assert "asking [the] server " not in screen.getvalue()
+
+
 @pytest.mark.parametrize(
     ("mode", "said"),
     [

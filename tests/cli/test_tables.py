@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
 
 from gptasst.cli.tables import (
     Column,
+    console,
     draw_table,
     folded,
     in_whole_words,
@@ -141,3 +148,36 @@ def test_wide_characters_are_wrapped_by_the_columns_that_they_take(
 def test_a_wide_text_without_blanks_is_broken_or_stays_in_one_piece() -> None:
     assert folded("員工每年有十五天", 10) == ["員工每年有", "十五天"]
     assert in_whole_words("員工每年有十五天", 10) == ["員工每年有十五天"]
+
+
+_WORDS = st.text("ab-_.漢字かﾊ👍é", min_size=1, max_size=14)
+_CELLS = st.lists(_WORDS, max_size=6).map(" ".join)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(_WORDS, _CELLS, _WORDS), min_size=1, max_size=5), st.integers(40, 200))
+def test_rows_are_drawn_as_by_rich(rows: list[Row], width: int) -> None:
+    columns: list[Column[Row]] = [
+        Column("id", lambda row: row[0]),
+        Column("what", lambda row: row[1] or "-", wraps=True),
+        Column("size", lambda row: row[2], right=True, dim=True),
+    ]
+    texts = [[column.text(row) for column in columns] for row in rows]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("COLUMNS", str(width))
+        lines = draw_table(columns, texts).splitlines()
+    if lines[0].split() != ["id", "what", "size"]:  # too wide for a table
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    natural = [
+        max(map(cell_len, column)) for column in zip(*texts, ("id", "what", "size"), strict=True)
+    ]
+    what = min(natural[1], width - natural[0] - natural[2] - 4)
+    table.add_column("id", no_wrap=True, width=natural[0])
+    table.add_column("what", overflow="fold", width=what)
+    table.add_column("size", no_wrap=True, width=natural[2], justify="right")
+    for row in texts:
+        table.add_row(*map(Text, row))
+    stream = io.StringIO()
+    console(stream, width + 2, colours=False).print(table)
+    assert lines == [line.rstrip() for line in stream.getvalue().splitlines()]

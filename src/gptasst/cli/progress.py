@@ -15,6 +15,7 @@ from gptasst.cli.tables import console
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress, ProgressColumn, TaskID
+    from rich.text import Text
 
     from gptasst.each.types import FileResult
     from gptasst.uploads.types import TransferState
@@ -33,9 +34,15 @@ class Elapsed:
         self.text = text
         self._begun = time.monotonic()
 
-    def __rich__(self) -> str:
+    def __rich__(self) -> Text:
+        """As `Text`, which is only as wide as it is long.
+
+        A line that fills the terminal could not be erased after the `^C` that the terminal echoes.
+        """
+        from rich.text import Text
+
         seconds = int(time.monotonic() - self._begun)
-        return self.text if seconds < self._SHORT else f"{self.text} ({seconds} s)"
+        return Text(self.text if seconds < self._SHORT else f"{self.text} ({seconds} s)")
 
 
 class Drawn:
