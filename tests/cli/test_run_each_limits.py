@@ -245,12 +245,21 @@ class TestRestarts:
         assert "3 files: 2 failed, 1 not done; " in ran.stderr
         assert "Loading model" in ran.stderr.partition("error: ")[2]
 
+    @pytest.mark.parametrize("command", [EACH, ("test", "Shouter")], ids=["each", "test"])
     def test_while_it_is_down_one_file_at_a_time_is_tried(
-        self, cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+        self,
+        cli: Cli,
+        server: LoopbackServer,
+        monkeypatch: pytest.MonkeyPatch,
+        write: Write,
+        command: tuple[str, ...],
     ) -> None:
         """Each pauses all others: the time until the job ends does not grow with `-j`."""
         monkeypatch.setattr(pace, "_FIRST_WAIT", 0.001)
         make_files(9)
+        write("instructions/Shouter.toml", 'instructions = "Shout."\n')
+        case = '[[case]]\nname = "{0}"\ninput = "{0}"\ncontains = "A"\n'
+        write("instructions/Shouter.cases.toml", "\n".join(map(case.format, "abcdefghi")))
         together, first = threading.Barrier(8), itertools.count()
 
         def answer(_: Json) -> str:
@@ -259,9 +268,9 @@ class TestRestarts:
             raise ApiError(503, "Loading model")
 
         server.answer = answer
-        ran = cli(*EACH, "-j", "8")
+        ran = cli(*command, "-j", "8")
         assert ran.code == 1
-        assert "9 files: 2 failed, 7 not done; " in ran.stderr
+        assert "Loading model" in ran.stderr.partition("error: ")[2]
         assert len(server.requests) <= 2 * 8 + 6 * 3  # the others while `-j` was reduced
 
     def test_a_file_that_brings_it_down_each_time_stops_no_other(
