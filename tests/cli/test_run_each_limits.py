@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -243,6 +244,34 @@ class TestRestarts:
         assert (ran.code, len(server.requests)) == (1, 16)
         assert "3 files: 2 failed, 1 not done; " in ran.stderr
         assert "Loading model" in ran.stderr.partition("error: ")[2]
+
+    @pytest.mark.parametrize("command", [EACH, ("test", "Shouter")], ids=["each", "test"])
+    def test_while_it_is_down_one_file_at_a_time_is_tried(
+        self,
+        cli: Cli,
+        server: LoopbackServer,
+        monkeypatch: pytest.MonkeyPatch,
+        write: Write,
+        command: tuple[str, ...],
+    ) -> None:
+        """Each pauses all others: the time until the job ends does not grow with `-j`."""
+        monkeypatch.setattr(pace, "_FIRST_WAIT", 0.001)
+        make_files(9)
+        write("instructions/Shouter.toml", 'instructions = "Shout."\n')
+        case = '[[case]]\nname = "{0}"\ninput = "{0}"\ncontains = "A"\n'
+        write("instructions/Shouter.cases.toml", "\n".join(map(case.format, "abcdefghi")))
+        together, first = threading.Barrier(8), itertools.count()
+
+        def answer(_: Json) -> str:
+            if next(first) < 8:
+                together.wait(60)
+            raise ApiError(503, "Loading model")
+
+        server.answer = answer
+        ran = cli(*command, "-j", "8")
+        assert ran.code == 1
+        assert "Loading model" in ran.stderr.partition("error: ")[2]
+        assert len(server.requests) <= 2 * 8 + 6 * 3  # the others while `-j` was reduced
 
     def test_a_file_that_brings_it_down_each_time_stops_no_other(
         self, cli: Cli, server: LoopbackServer

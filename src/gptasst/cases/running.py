@@ -95,6 +95,8 @@ class TestRun:
     _fresh: dict[str, KnownAnswer] = field(default_factory=dict)
     _locks: dict[str, threading.Lock] = field(default_factory=dict)
     _in_flight: int = 0
+    _waiting: list[tuple[int, float]] = field(default_factory=list)
+    """The attempts, and the times before which they are not sent, of requests without a turn."""
     _turn: threading.Condition = field(default_factory=threading.Condition)
 
     @property
@@ -322,9 +324,9 @@ class TestRun:
 
     def _ask(self, request: RunRequest, resolved: Resolved) -> KnownAnswer:
         """Send a request, with retries."""
-        attempt, needed = 0, 0.0
+        attempt, needed, not_before = 0, 0.0, 0.0
         while True:
-            self._wait_for_turn(needed)
+            self._wait_for_turn(needed, attempt, not_before)
             sent_at = self._pace.sent()
             try:
                 result = self._answer(request, resolved)
@@ -334,7 +336,8 @@ class TestRun:
             except GptasstError as error:
                 if not self._pace.may_ask_again(error, attempt) or self.ended_by is not None:
                     raise
-                wait = self._pace.refused(error, sent_at, attempt)
+                now = time.monotonic()
+                not_before = now + self._pace.refused(error, sent_at, attempt)
             else:
                 usage = result.usage
                 self._pace.answered(usage.input + usage.output if usage else None)
@@ -347,7 +350,6 @@ class TestRun:
                     self._in_flight -= 1
                     self._turn.notify_all()
             attempt += 1
-            self._sleep(wait)
 
     def _answer(self, request: RunRequest, resolved: Resolved) -> RunResult:
         request = replace(request, budget=self._job.budget)
@@ -355,26 +357,35 @@ class TestRun:
             self._runs.connect(self._at_once)
             return next(event for event in events if isinstance(event, RunResult))
 
-    def _wait_for_turn(self, needed: float) -> None:
-        """Wait until the next request may be sent; `needed` is its cost, as far as known."""
-        with self._turn:
-            while True:
-                if self.stopped or self.ended_by is not None:
-                    raise _Stopped
-                wait, budget = self._pace.wait(), self._job.budget
-                if budget is not None and budget.is_taken:
-                    if budget.reached or not self._in_flight:
-                        raise budget.stopped()
-                elif budget is not None and self._in_flight and not budget.fits(needed):
-                    pass  # those under way may leave enough of it
-                elif self._in_flight < self._pace.limit and wait <= 0:
-                    self._in_flight += 1
-                    return
-                self._turn.wait(min(wait, _LONGEST_SLEEP) or _LONGEST_SLEEP)
+    def _wait_for_turn(self, needed: float, attempt: int, not_before: float) -> None:
+        """Wait until the next request may be sent; `needed` is its cost, as far as known.
 
-    def _sleep(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            if self.stopped or self.ended_by is not None:
-                raise _Stopped
-            time.sleep(min(left, _LONGEST_SLEEP))
+        Of several, the one that was sent most often is first: while a server restarts, each attempt
+        pauses the others.
+        """
+        own = (attempt, not_before)
+        with self._turn:
+            self._waiting.append(own)
+            try:
+                while not self._has_turn(needed, own):
+                    wait = max(self._pace.wait(), not_before - time.monotonic())
+                    self._turn.wait(min(wait, _LONGEST_SLEEP) or _LONGEST_SLEEP)
+                self._in_flight += 1
+            finally:
+                self._waiting.remove(own)
+                self._turn.notify_all()
+
+    def _has_turn(self, needed: float, own: tuple[int, float]) -> bool:
+        if self.stopped or self.ended_by is not None:
+            raise _Stopped
+        budget, now = self._job.budget, time.monotonic()
+        if budget is not None and budget.is_taken:
+            if budget.reached or not self._in_flight:
+                raise budget.stopped()
+            return False
+        if budget is not None and self._in_flight and not budget.fits(needed):
+            return False  # those under way may leave enough of it
+        due = [attempt for attempt, not_before in self._waiting if not_before <= now]
+        if own[1] > now or own[0] < max(due):
+            return False
+        return self._in_flight < self._pace.limit and self._pace.wait() <= 0

@@ -288,9 +288,9 @@ class EachRun:
         if isinstance(outcome, FinishedRun):
             self._pace.answered(tokens)
         elif self.ended_by is None and self._pace.may_ask_again(outcome, ask.attempt):
-            wait = self._pace.refused(outcome, ask.sent_at, ask.attempt)
+            now = time.monotonic()
+            ask.not_before = now + self._pace.refused(outcome, ask.sent_at, ask.attempt)
             ask.attempt += 1
-            ask.not_before = time.monotonic() + wait
             self._again.append(ask)
             return
         elif may_be_of_one(outcome) and self._is_answering:
@@ -315,7 +315,11 @@ class EachRun:
 
     def _start_next(self, waiting: deque[FileTarget]) -> Iterator[FileResult]:
         now = time.monotonic()
-        due = next((ask for ask in self._again if ask.not_before <= now), None)
+        due = max(
+            (ask for ask in self._again if ask.not_before <= now),
+            key=lambda ask: ask.attempt,  # while a server restarts, each attempt pauses the others
+            default=None,
+        )
         if due is not None:
             self._again.remove(due)
             yield from self._send(due)
