@@ -37,6 +37,10 @@ MISTAKES = [
     ("assistant update A", "no command `update`", "did you mean `gptasst assistant edit`?"),
     ("config get profile", "no command `get`", "did you mean `gptasst config show`?"),
     ("RUN X", "no command `RUN`", "did you mean `gptasst run`?"),
+    ("rum X", "no command `rum`", "did you mean `gptasst run`?"),
+    ("config get", "no command `get`", "did you mean `gptasst config show`?"),
+    ("assistant sync A", "no command `sync`", "did you mean `gptasst assistant files sync`?"),
+    ("tes", "no command `tes`", "did you mean `gptasst test`?"),
     # Options
     ("-m gpt-4 hello", "no such option: -m", "options of a command come after its name: `gptasst run --help` shows them"),
     ("--file guide.md run X", "no such option: --file", "options of a command come after its name: `gptasst run --help` shows them"),

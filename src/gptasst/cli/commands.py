@@ -145,12 +145,20 @@ class Group(TyperGroup):
         swapped = next((n for n in self.builders if sorted(n) == sorted(word.lower())), None)
         if not swapped and sorted(word.lower()) == sorted("help"):
             return "--help"
-        return swapped or nearest(word, self.builders, _NEAR) or self.meant(word)
+        near = swapped or nearest(word, self.builders, _NEAR) or self.meant(word)
+        # One wrong letter of three is a third of the word.
+        return near or (nearest(word, self.builders) if len(word) == 3 else None)
 
     def meant(self, word: str) -> str | None:
-        """The command that a known wrong name stands for."""
+        """The command that a known wrong name stands for, or one that is in a group of this one."""
         names = (name for name, others in SYNONYMS.items() if word.lower() in others)
-        return next((name for name in names if name in self.builders), None)
+        known = next((name for name in names if name in self.builders), None)
+        inside = (
+            f"{name} {word}"
+            for name, build in self.builders.items()
+            if word in getattr(build(), "builders", ())
+        )
+        return known or next(inside, None)
 
 
 def command(
