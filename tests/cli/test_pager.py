@@ -47,6 +47,18 @@ def test_without_one_of_its_own_it_takes_that_of_the_environment(pager: Path) ->
     assert "paged" in seen.screen
 
 
+@pytest.mark.parametrize(
+    ("own", "options"), [(None, "FRX"), ("-i -Pfile", "-R -i -Pfile"), ("", "-R ")]
+)
+def test_less_shows_colours_whatever_its_other_options_are(
+    pager: Path, monkeypatch: pytest.MonkeyPatch, own: str | None, options: str
+) -> None:
+    monkeypatch.delenv("LESS", raising=False)
+    pager.write_text('#!/bin/sh\necho "less: $LESS."\n')
+    environ = {} if own is None else {"LESS": own}
+    assert listed(GPTASST_PAGER=f"'{pager}'", **environ).screen.endswith(f"less: {options}.\n")
+
+
 @pytest.mark.parametrize("named", ["", "cat", "no-such-pager", "'"])
 def test_there_need_not_be_one(pager: Path, named: str) -> None:
     screen = listed(GPTASST_PAGER=named).screen

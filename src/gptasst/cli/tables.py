@@ -95,7 +95,9 @@ def _paged(command: list[str], text: str) -> bool:
 
 
 def _opened(command: list[str]) -> subprocess.Popen[str] | None:
-    environ = {"LESS": _LESS, "LESSCHARSET": "utf-8", **os.environ}
+    # Without -R, options of the user's own would show colours as `ESC[1m`.
+    less = f"-R {os.environ['LESS']}" if "LESS" in os.environ else _LESS
+    environ = {"LESSCHARSET": "utf-8", **os.environ, "LESS": less}
     with contextlib.suppress(OSError):
         return subprocess.Popen(  # noqa: S603  # it is the user's own choice
             command, stdin=subprocess.PIPE, env=environ, text=True, encoding="utf-8"
