@@ -154,9 +154,12 @@ class TestAServerThatIgnoresAfter:
         assert "does not send the rest of a list" in ran.error["message"]
         assert len(assistants.requests) < 20
 
+    @pytest.mark.parametrize("page", [20, 100])
     def test_nothing_that_an_unseen_store_uses_is_deleted(
-        self, cli: Cli, assistants: LoopbackServer
+        self, cli: Cli, assistants: LoopbackServer, monkeypatch: pytest.MonkeyPatch, page: int
     ) -> None:
+        """A page has as many as were asked for, or as many as usual."""
+        monkeypatch.setattr("tests.loopback.paging._limit", lambda *_: page)
         (file,) = assistants.files.values()
         oldest = assistants.stores["vs_0"]
         oldest.files["x"] = Attachment(file, "vs_0", {}, 0)

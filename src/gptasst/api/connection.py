@@ -41,6 +41,8 @@ _WHAT_IS_THERE = {
 _READINGS = 5
 # Objects on a page that is not the last one, unless fewer are asked for: servers send up to 100.
 _FULL_PAGE = 100
+# The same of a server that is not told how many, or ignores it.
+_USUAL_PAGE = 20
 
 
 class Missing(NamedTuple):
@@ -228,7 +230,7 @@ class Connection:
             listed = _data_of(page)
             ids = {found["id"] for found in listed}
             if ids and ids <= read:
-                if len(ids) < min(limit, _FULL_PAGE):
+                if len(ids) < min(limit, _FULL_PAGE) and len(ids) != _USUAL_PAGE:
                     return
                 raise self._incomplete(f"the same {len(ids):,} objects again")
             if not ids and page.has_more is True and not page.last_id and before >= limit:
