@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from tests.loopback import LoopbackServer
 
 _KEPT = ("files", "stores", "conversations")
+_LAST_SECONDS = 10.0
 
 
 def held(server: LoopbackServer) -> dict[str, list[Any]]:
@@ -62,6 +64,13 @@ def without_leftover(state: dict[str, list[Any]]) -> dict[str, list[Any]]:
     return {**state, "conversations": rest}
 
 
+def _wait_for_workers() -> None:
+    """Wait for the threads of a command that failed, which does not: they may still write files."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("ThreadPoolExecutor") or thread.name.endswith("(work_off)"):
+            thread.join(_LAST_SECONDS)
+
+
 @dataclass
 class Checkpoint:
     """A server, and the files on this machine, as they were at a moment."""
@@ -86,6 +95,7 @@ class Checkpoint:
 
     def restore(self) -> None:
         """Put all back; the log is emptied, and nothing is disturbed any more."""
+        _wait_for_workers()
         server = self.server
         objects, jobs = copy.deepcopy(self._kept[0]), self._kept[1]
         for name, value in zip(_KEPT, objects, strict=True):
