@@ -169,6 +169,29 @@ class TestOneThatTheServerDislikes:
         assert "4 files: 3 written, 1 failed; " in ran.stderr
         assert (ran.code, ran.stderr.count("warning: `in/1.md` failed: ")) == (6, 1)
 
+    def test_the_other_cases_are_run(
+        self, cli: Cli, server: LoopbackServer, write: Write, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pace, "_FIRST_WAIT", 0.001)
+        write("instructions/Shouter.toml", "instructions = 'Shout.'\n")
+        case = "[[case]]\nname = '{0}'\ninput = '{0}'\ncontains = 'X'\n"
+        write("instructions/Shouter.cases.toml", "\n".join(map(case.format, "abc")))
+        server.answer = lambda _: "X"
+        blocked = outcomes.http_error(403, "blocked")
+        server.outcomes += [outcomes.answer(), blocked, outcomes.answer()]
+        ran = cli("test", "Shouter", "-j", "1", "--json")
+        assert len(server.requests) == 3
+        assert (ran.code, ran.json["summary"]["passed"]) == (4, 2)
+
+    def test_the_others_are_handed_over(self, cli: Cli, server: LoopbackServer) -> None:
+        make_files(4)
+        server.answer = lambda _: "X"
+        page = outcomes.HttpAnswer(Reply(b"<html>blocked</html>", 200, "text/html"))
+        server.disturb("POST", "/v1/responses", page, skip=1)
+        ran = cli(*EACH, "--by", "8h", "-j", "1")
+        assert "4 files: 3 written, 1 failed; " in ran.stderr
+        assert ran.code == 6
+
     def test_two_in_a_row_end_it(self, cli: Cli, dislike: Dislike) -> None:
         make_files(4)
         code = dislike("file number 1", "file number 2", "file number 3")

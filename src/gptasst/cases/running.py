@@ -27,7 +27,7 @@ from gptasst.cases.types import (
     TestSummary,
 )
 from gptasst.definitions.types import Case
-from gptasst.each.pace import Pace, ends_all
+from gptasst.each.pace import Pace
 from gptasst.errors import GptasstError, NoAnswer, unexpected
 from gptasst.knowledge.question import Question
 from gptasst.models.prices import BudgetBusy, Prices
@@ -197,7 +197,7 @@ class TestRun:
             known = error
         except Exception as error:  # noqa: BLE001  # a thread's boundary
             known = unexpected(error)
-        if ends_all(known) or self._pace.is_down(known):
+        if self._pace.ends_all(known):
             self.ended_by = self.ended_by or known
         return CaseResult(
             subject.name, case.name, "error", error=known,

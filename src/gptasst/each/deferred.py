@@ -17,7 +17,7 @@ from gptasst.assistants.types import Resolved
 from gptasst.definitions.schemas import check_answer
 from gptasst.each.files import EachFiles, EachInput
 from gptasst.each.journal import DeferredRecords, FinishedRun, RunJournal
-from gptasst.each.pace import ends_all
+from gptasst.each.pace import Pace
 from gptasst.each.types import EachJob, FileResult, FileTarget, named_paths
 from gptasst.errors import GptasstError, InvalidInput, LimitReached, NoAnswer, NotFound, unexpected
 from gptasst.inputs.encoding import WESTERN
@@ -102,6 +102,7 @@ class DeferredRun:
         self._runs, self._resolved, self._files = runs, resolved, files
         self._journal, self._deferral = journal, deferral
         self._stop = threading.Event()
+        self._pace = Pace(job.jobs)
         self._in_vain = 0
         self._awaited = 0
         self._answered_at_once = False
@@ -184,13 +185,14 @@ class DeferredRun:
         try:
             made = self._create(ask.prepared)
         except GptasstError as error:
-            if ends_all(error):
+            if self._pace.ends_all(error):
                 self.ended_by = self.ended_by or error
             return error
         except Exception as error:  # noqa: BLE001  # a thread's boundary
             return unexpected(error)
         if made is None:
             return None
+        self._pace.answered(None)
         if made.answer is not None or made.failure is not None:
             return _Sent(ask.inputs, ask.prepared, made.id, "now", 0.0, made)
         deferral.records.add(deferral.scope, run, made.id, self._window)

@@ -27,20 +27,9 @@ _ATTEMPTS_AT_LIMIT = 10
 _ATTEMPTS_AT_RESTART = 8
 # Errors that the next request would get as well.
 _ENDS_ALL = (AccessDenied, NotFound, UsageError, LimitReached, StateError, InvalidDefinition)
-_ENDS_ALL_CODES = ("unreachable", "not_an_api", "no_endpoint")
-
-# Of these, what a server or a proxy does where it dislikes a single request.
+_ENDS_ALL_CODES = ("no_endpoint",)
+# What a server or a proxy does where it dislikes a single request.
 _MAY_BE_OF_ONE = ("unreachable", "not_an_api", "no_permission")
-
-
-def ends_all(error: GptasstError) -> bool:
-    """Whether every other request would get the same error, so that none should be sent."""
-    return isinstance(error, _ENDS_ALL) or error.code in _ENDS_ALL_CODES
-
-
-def may_be_of_one(error: GptasstError) -> bool:
-    """Whether such an error can be about one request, where the server answers others."""
-    return error.code in _MAY_BE_OF_ONE
 
 
 class Pace:
@@ -48,8 +37,8 @@ class Pace:
 
     A refusal halves the requests in flight and pauses all of them as long as the server asks, or
     until a server that restarts can be ready; each answer allows a little more, about one more
-    request per round. If the server reports how many
-    requests or tokens are left, no more are sent before its reset. Thread-safe.
+    request per round. If the server reports how many requests or tokens are left, no more are sent
+    before its reset. Thread-safe.
     """
 
     def __init__(self, jobs: int) -> None:
@@ -62,6 +51,7 @@ class Pace:
         self._budget_until = 0.0
         self._tokens_each = 0.0
         self._was_there = False
+        self._has_answered = False
         self._given_up = 0
 
     @property
@@ -109,9 +99,9 @@ class Pace:
         return int(tokens / self._tokens_each) if self._tokens_each else max(tokens, 0)
 
     def answered(self, tokens: int | None) -> None:
-        """Count an answer, and its tokens if they are known."""
+        """Count an answer or a part of one, and its tokens if they are known."""
         with self._lock:
-            self._was_there = True
+            self._was_there = self._has_answered = True
             self._given_up = 0
             self._limit = min(self._limit + 1 / self._limit, float(self._jobs))
             if tokens:
@@ -132,15 +122,17 @@ class Pace:
         """Whether the server loads its model, or is gone after it was there."""
         return error.unready or (self._was_there and error.code == "unreachable")
 
-    def is_down(self, error: GptasstError) -> bool:
-        """Whether a second file in turn is given up because the server takes no requests.
+    def ends_all(self, error: GptasstError) -> bool:
+        """Whether every other request would get the same error, so that none should be sent.
 
-        The first may be to blame: one that brings the server down each time stops no other.
+        One request may be to blame that the server hangs up, goes down or is kept from it. So the
+        first such error counts only if there was no answer before, and the second in a row always.
         """
-        if error.unready:
+        if error.unready or error.code in _MAY_BE_OF_ONE:
             with self._lock:
                 self._given_up += 1
-        return error.unready and self._given_up > 1
+                return self._given_up > 1 or not (error.unready or self._has_answered)
+        return isinstance(error, _ENDS_ALL) or error.code in _ENDS_ALL_CODES
 
     def refused(self, error: GptasstError, sent_at: float, attempt: int) -> float:
         """Count a request that was refused or lost and may be sent again.

@@ -16,7 +16,7 @@ from gptasst.api.types import TextDelta, Usage
 from gptasst.assistants.types import Resolved
 from gptasst.each.files import EachFiles, EachInput
 from gptasst.each.journal import FinishedRun, RunJournal
-from gptasst.each.pace import Pace, ends_all, may_be_of_one
+from gptasst.each.pace import Pace
 from gptasst.each.planning import job_plan, planned_files, refuse_documents
 from gptasst.each.types import EachJob, FileResult, FileTarget, JobPlan, named_paths
 from gptasst.errors import (
@@ -187,7 +187,6 @@ class EachRun:
     _arrivals: SimpleQueue[_Arrival | None] = field(default_factory=SimpleQueue)
     _settled: deque[_Arrival] = field(default_factory=deque)
     _connected: bool = False
-    _is_answering: bool = False
     _without_passages: dict[str, list[str]] = field(default_factory=dict)
 
     def notes(self) -> tuple[str, ...]:
@@ -284,20 +283,18 @@ class EachRun:
             ask.spent.append((outcome.usage, outcome.cost))
             tokens = outcome.usage.input + outcome.usage.output
         if isinstance(outcome, FinishedRun) or tokens:
-            self._is_answering = True
-        if isinstance(outcome, FinishedRun):
             self._pace.answered(tokens)
+        if isinstance(outcome, FinishedRun):
+            self._settled.append(arrival)
         elif self.ended_by is None and self._pace.may_ask_again(outcome, ask.attempt):
             now = time.monotonic()
             ask.not_before = now + self._pace.refused(outcome, ask.sent_at, ask.attempt)
             ask.attempt += 1
             self._again.append(ask)
-            return
-        elif may_be_of_one(outcome) and self._is_answering:
-            self._is_answering = False  # the next such error without an answer in between ends all
-        elif ends_all(outcome) or self._pace.is_down(outcome):
-            self.ended_by = self.ended_by or outcome
-        self._settled.append(arrival)
+        else:
+            if self._pace.ends_all(outcome):
+                self.ended_by = self.ended_by or outcome
+            self._settled.append(arrival)
 
     def _settle(self, arrival: _Arrival) -> Iterator[FileResult]:
         """Apply the result of a request to each of its files."""
